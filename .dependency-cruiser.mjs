@@ -1,0 +1,38 @@
+// The arrows of ARCHITECTURE.md: what may import what.
+const only = (from, allowed) => ({
+  name: `${from} imports only ${allowed.join(", ") || "itself"}`,
+  severity: "error",
+  from: { path: `^src/${from}/` },
+  to: { path: "^(src|server|images)/", pathNot: [from, ...allowed].map((folder) => `^src/${folder}/`) },
+});
+
+export default {
+  forbidden: [
+    only("virtio", []),
+    only("config", []),
+    only("inspect", ["virtio"]),
+    only("backends", ["virtio"]),
+    only("machine", ["virtio", "config"]),
+    only("worker", ["machine", "backends", "config", "inspect", "virtio"]),
+    only("page", ["worker", "config", "inspect"]),
+    only("node", ["machine", "backends", "config", "inspect", "virtio"]),
+    {
+      name: "only machine imports v86",
+      severity: "error",
+      from: { pathNot: "^(src/machine|test)/" },
+      to: { path: "node_modules/v86" },
+    },
+    {
+      name: "virtio knows no library",
+      severity: "error",
+      from: { path: "^src/virtio/" },
+      to: { dependencyTypes: ["npm", "core"] },
+    },
+    { name: "no cycles", severity: "error", from: {}, to: { circular: true } },
+  ],
+  options: {
+    doNotFollow: { path: "node_modules" },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: "tsconfig.json" },
+  },
+};

@@ -1,0 +1,47 @@
+/** What a machine is made of. The grammar (./grammar.ts) turns text into this and back. */
+export interface MachineConfig {
+  /** Name of the guest image, a folder under `images/`. */
+  image: string;
+  /** Guest memory in bytes, a multiple of 1 MiB from 64 MiB to 2 GiB. */
+  memory: number;
+  /** Parameters put after those of the image on the kernel's command line. */
+  append: string;
+  /** In the order in which they stand on the bus. */
+  devices: DeviceConfig[];
+}
+
+/** Which register file stands in front of the device model: a PCI function or an MMIO page. */
+export type Transport = "pci" | "mmio";
+
+/** Where the bytes of a disk live: in memory, in a file (Node) or in IndexedDB (browser). */
+export type DiskStore = "memory" | "file" | "idb";
+
+export interface CommonDeviceConfig {
+  transport: Transport;
+  /** VIRTIO_F_EVENT_IDX offered (virtio 1.3, 2.7.10). */
+  eventIdx: boolean;
+  /** VIRTIO_F_INDIRECT_DESC offered (virtio 1.3, 2.7.5.3). */
+  indirect: boolean;
+}
+
+export interface BlockConfig extends CommonDeviceConfig {
+  device: "blk";
+  /** Name of the disk: its serial number in the guest, its key in a store. Unique in a machine, at most 20 bytes. */
+  id: string;
+  store: DiskStore;
+  /** Bytes, a multiple of 512. For `file` it may be undefined: the file's own size. */
+  size: number | undefined;
+  /** The file behind `store=file`. */
+  path: string | undefined;
+  readonly: boolean;
+}
+
+export interface ConsoleConfig extends CommonDeviceConfig {
+  device: "console";
+}
+
+export interface EntropyConfig extends CommonDeviceConfig {
+  device: "rng";
+}
+
+export type DeviceConfig = BlockConfig | ConsoleConfig | EntropyConfig;

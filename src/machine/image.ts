@@ -1,0 +1,48 @@
+/** The manifest beside a guest image, written by `npm run images` (see images/README.md). */
+export interface ImageManifest {
+  /** Version of this layout. */
+  format: 1;
+  name: string;
+  title: string;
+  description: string;
+  /** The kernel as an ELF file, and an initramfs (cpio). */
+  files: { kernel: ImageFile; initrd: ImageFile };
+  /** The kernel's command line; a machine's `append` is put after it. */
+  kernelParameters: string;
+  /** The machine that the image expects, in bytes. */
+  memory: { minimum: number; recommended: number };
+  /** What it was made of, one entry a Debian package, with the pointer to its source. */
+  packages: ImagePackage[];
+}
+
+export interface ImageFile {
+  /** Relative to the manifest. */
+  path: string;
+  encoding: "gzip" | "identity";
+  /** Bytes as stored and transferred. */
+  storedSize: number;
+  /** Bytes after decoding. */
+  size: number;
+  /** SHA-256 of the decoded bytes, lower-case hex. */
+  sha256: string;
+}
+
+export interface ImagePackage {
+  name: string;
+  version: string;
+  architecture: string;
+  /** SHA-256 of the .deb, as the signed package index has it. */
+  sha256: string;
+  /** Bytes of the .deb. */
+  size: number;
+  /** Debian's source package: `apt-get source NAME=VERSION` fetches it. */
+  source: { name: string; version: string };
+  licence: string;
+}
+
+/** A guest image with its files decoded and their checksums verified. */
+export interface GuestImage {
+  manifest: ImageManifest;
+  kernel: Uint8Array;
+  initrd: Uint8Array;
+}
