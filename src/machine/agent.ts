@@ -1,0 +1,116 @@
+import type { ConsolePort, ConsoleSink } from "../virtio/console.ts";
+
+/** The guest went away (powered off, reset, crashed, or its agent died) while a command ran or waited. */
+export class GuestGoneError extends Error {
+  override name = "GuestGoneError";
+}
+
+export interface ExecOptions {
+  stdout?: ConsoleSink;
+  stderr?: ConsoleSink;
+  /** Stops waiting; the command itself goes on in the guest, and the next one waits for its end. */
+  signal?: AbortSignal;
+}
+
+/** The named ports of the console device that the agent in the guest opens (images/README.md has the protocol). */
+export const AGENT_PORTS = ["ringside.exec", "ringside.stdout", "ringside.stderr"] as const;
+
+/** The longest line that the agent sends; more means that something else writes to its port. */
+const LONGEST_REPLY = 256;
+
+interface Command {
+  text: string;
+  options: ExecOptions;
+  resolve(status: number): void;
+  reject(error: Error): void;
+}
+
+/** Runs shell commands in the guest through its agent, one after the other. */
+export class GuestAgent {
+  readonly #exec: ConsolePort;
+  readonly #stdout: ConsolePort;
+  readonly #stderr: ConsolePort;
+  readonly #onReady: () => void;
+  #ready = false;
+  #line = "";
+  #current: Command | undefined;
+  readonly #waiting: Command[] = [];
+
+  /** @param ports those named in AGENT_PORTS, in that order. */
+  constructor(ports: readonly ConsolePort[], onReady: () => void) {
+    [this.#exec, this.#stdout, this.#stderr] = ports as [ConsolePort, ConsolePort, ConsolePort];
+    this.#onReady = onReady;
+    this.#exec.connect({ write: (data) => this.#receive(data) });
+    this.#stdout.connect({ write: (data) => this.#current?.options.stdout?.write(data) });
+    this.#stderr.connect({ write: (data) => this.#current?.options.stderr?.write(data) });
+    this.#exec.onGuestOpen = (open) => {
+      if (!open) this.gone("The guest closed the agent's port.", false);
+    };
+  }
+
+  get ready(): boolean {
+    return this.#ready;
+  }
+
+  /** Resolves with the command's exit status when all its output went to the sinks. Waits for the agent to be there. */
+  run(text: string, options: ExecOptions = {}): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const command: Command = { text, options, resolve, reject };
+      const abort = (): void =>
+        reject(new DOMException("The wait for the command was given up.", "AbortError"));
+      if (options.signal?.aborted) return abort();
+      options.signal?.addEventListener("abort", abort, { once: true });
+      this.#waiting.push(command);
+      this.#next();
+    });
+  }
+
+  /** Ends the running command, and, if the guest will not come back, those that wait, with an error. */
+  gone(reason: string, forGood: boolean): void {
+    this.#ready = false;
+    this.#line = "";
+    const ended = [this.#current, ...(forGood ? this.#waiting.splice(0) : [])];
+    this.#current = undefined;
+    for (const command of ended) command?.reject(new GuestGoneError(reason));
+  }
+
+  #next(): void {
+    if (!this.#ready || this.#current) return;
+    this.#current = this.#waiting.shift();
+    if (!this.#current) return;
+    const text = new TextEncoder().encode(this.#current.text);
+    const length = new TextEncoder().encode(`${text.length}\n`);
+    void this.#exec.send(length);
+    void this.#exec.send(text);
+  }
+
+  #receive(data: Uint8Array): undefined {
+    this.#line += new TextDecoder("latin1").decode(data);
+    for (let end = this.#line.indexOf("\n"); end >= 0; end = this.#line.indexOf("\n")) {
+      const line = this.#line.slice(0, end);
+      this.#line = this.#line.slice(end + 1);
+      this.#reply(line.trim());
+    }
+    if (this.#line.length > LONGEST_REPLY) this.#line = "";
+  }
+
+  #reply(line: string): void {
+    if (line === "ready") {
+      this.gone("The agent in the guest was started anew.", false);
+      this.#ready = true;
+      this.#onReady();
+      this.#next();
+      return;
+    }
+    const status = /^exit (\d{1,3})$/.exec(line)?.[1];
+    const command = this.#current;
+    if (status === undefined || !command) return;
+    // What the command wrote is in the other ports' queues by now, but perhaps not all of it in the sinks.
+    void Promise.all([this.#stdout.drained(), this.#stderr.drained()]).then(() => {
+      if (this.#current !== command) return;
+      this.#current = undefined;
+      command.resolve(Number(status));
+      this.#next();
+    });
+  }
+}

@@ -1,0 +1,268 @@
+import "./no-nested-worker.ts"; // must run before v86 is evaluated
+import { V86 } from "v86";
+import { type V86Emulator, type V86Cpu, assertContract } from "./contract.ts";
+import { V86Memory } from "./memory.ts";
+
+/** A handler for one I/O port; an absent width is not decoded. */
+export interface PortHandlers {
+  read8?: () => number;
+  read16?: () => number;
+  read32?: () => number;
+  write8?: (value: number) => void;
+  write16?: (value: number) => void;
+  write32?: (value: number) => void;
+}
+
+/** Accesses to one of v86's 128 KiB blocks of physical addresses; the address is unsigned. */
+export interface BlockHandlers {
+  read(address: number, width: 1 | 4): number;
+  write(address: number, width: 1 | 2 | 4, value: number): void;
+}
+
+export const MMIO_BLOCK = 0x20000;
+
+export type ChipName = "master" | "slave" | "ioapic" | "apic";
+
+/** An interrupt chip's state, as bytes (PIC) or as 32-bit words (IOAPIC, local APIC); V86-FACTS has the layouts. */
+export interface Chip {
+  bytes: Uint8Array;
+  words: Uint32Array;
+}
+
+export interface CpuOptions {
+  /** v86.wasm, compiled. */
+  wasm: WebAssembly.Module;
+  /** Bytes of guest memory. */
+  memory: number;
+  /** A byte written to the first serial port. */
+  onSerial(byte: number): void;
+  /** The guest asked for a hard reset through the keyboard controller or port 0xCF9. */
+  onReset(): void;
+  /** v86 or a device model threw: the CPU has stopped. */
+  onCrash(error: unknown): void;
+}
+
+/**
+ * The seam to v86: the only place that knows its insides (contract.ts lists them). One Cpu is one power cycle: a reset
+ * makes a new one, so that no chip keeps state.
+ */
+export class Cpu {
+  readonly memory: V86Memory;
+  readonly #emulator: V86Emulator;
+  readonly #cpu: V86Cpu;
+  readonly #blocks = new Map<number, BlockHandlers>();
+  readonly #chips: Partial<Record<ChipName, Chip>> = {};
+  #inGuest = false;
+  #instructions = 0;
+  #lastCount = 0;
+  #disposed = false;
+
+  /** Builds a stopped CPU at its reset vector. Rejects with V86ContractError, or RangeError when memory is not to be had. */
+  static async create(options: CpuOptions): Promise<Cpu> {
+    const emulator = await newEmulator(options);
+    return new Cpu(emulator, options);
+  }
+
+  private constructor(emulator: V86Emulator, options: CpuOptions) {
+    this.#emulator = emulator;
+    this.#cpu = emulator.v86.cpu;
+    assertContract(emulator);
+    this.memory = new V86Memory(this.#cpu);
+    this.#watchGuest(options);
+    this.#widenDoorbells();
+    emulator.add_listener("serial0-output-byte", options.onSerial);
+  }
+
+  /** True while guest code is on the stack: interrupts may then only be left for the CPU to find (V86-FACTS). */
+  get inGuest(): boolean {
+    return this.#inGuest;
+  }
+
+  /** Guest instructions since power-on. */
+  get instructions(): number {
+    this.#countInstructions();
+    return this.#instructions;
+  }
+
+  get running(): boolean {
+    return this.#emulator.cpu_is_running;
+  }
+
+  run(): void {
+    this.#emulator.v86.run();
+  }
+
+  stop(): void {
+    this.#emulator.v86.stop();
+  }
+
+  /** Ends the CPU; its memory is given back when nobody holds a view of it. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    const { v86 } = this.#emulator;
+    v86.stop();
+    v86.running = false;
+    v86.tick_counter++; // a tick that is already on its way is not for this CPU any more
+    v86.unregister_yield();
+  }
+
+  /** Takes over an I/O port. */
+  onPort(port: number, handlers: PortHandlers): void {
+    const { io } = this.#cpu;
+    const { read8, read16, read32, write8, write16, write32 } = handlers;
+    if (read8 || read16 || read32) io.register_read(port, this, read8, read16, read32);
+    if (write8 || write16 || write32) io.register_write(port, this, write8, write16, write32);
+  }
+
+  /** Takes over the 128 KiB block of physical addresses that starts at `start`. */
+  onBlock(start: number, handlers: BlockHandlers): void {
+    if (start % MMIO_BLOCK !== 0 || start < this.memory.size) throw new RangeError("not a free MMIO block");
+    this.#blocks.set(start / MMIO_BLOCK, handlers);
+    this.#cpu.io.mmap_register(
+      start,
+      MMIO_BLOCK,
+      (address) => handlers.read(address >>> 0, 1),
+      (address, value) => handlers.write(address >>> 0, 1, value),
+      (address) => handlers.read(address >>> 0, 4) | 0,
+      (address, value) => handlers.write(address >>> 0, 4, value >>> 0),
+    );
+  }
+
+  /** The state of an interrupt chip in v86's memory. Do not keep it: that memory moves when it grows. */
+  chip(name: ChipName): Chip {
+    const known = this.#chips[name];
+    if (known && known.bytes.length > 0) return known;
+    const { buffer } = this.#cpu.wasm_memory;
+    const address = this.#chipAddress(name);
+    const bytes = new Uint8Array(buffer, address, 13);
+    const words =
+      name === "ioapic" || name === "apic" ? new Uint32Array(buffer, address, 52) : new Uint32Array();
+    return (this.#chips[name] = { bytes, words });
+  }
+
+  /** Delivers what is pending now. Only from outside the guest, see `inGuest`. */
+  deliverInterrupts(): void {
+    if (!this.#disposed) this.#cpu.handle_irqs();
+  }
+
+  #watchGuest(options: CpuOptions): void {
+    const cpu = this.#cpu;
+    const mainLoop = cpu.main_loop;
+    cpu.main_loop = () => {
+      this.#inGuest = true;
+      try {
+        return mainLoop();
+      } catch (error) {
+        this.#emulator.v86.running = false;
+        options.onCrash(error);
+        return 100;
+      } finally {
+        this.#inGuest = false;
+        this.#countInstructions();
+      }
+    };
+    cpu.reboot_internal = () => {
+      this.stop();
+      options.onReset();
+    };
+  }
+
+  /** v86 hands a 16-bit MMIO write to its handlers as two 8-bit ones; a doorbell should ring once. */
+  #widenDoorbells(): void {
+    const cpu = this.#cpu;
+    const split = cpu.mmap_write16.bind(cpu);
+    cpu.mmap_write16 = (address, value) => {
+      const handlers = this.#blocks.get(address >>> 17);
+      if (handlers) handlers.write(address >>> 0, 2, value);
+      else split(address, value);
+    };
+  }
+
+  #chipAddress(name: ChipName): number {
+    if (name === "master") return this.#cpu.get_pic_addr_master();
+    if (name === "slave") return this.#cpu.get_pic_addr_slave();
+    return name === "apic" ? this.#cpu.get_apic_addr() : this.#cpu.get_ioapic_addr();
+  }
+
+  #countInstructions(): void {
+    const now = this.#cpu.instruction_counter[0]!;
+    this.#instructions += (now - this.#lastCount) >>> 0;
+    this.#lastCount = now;
+  }
+}
+
+async function newEmulator({ wasm, memory }: CpuOptions): Promise<V86Emulator> {
+  const { promise, resolve, reject } = withResolvers<undefined>();
+  let started: Promise<WebAssembly.Exports> | undefined;
+  const emulator = new V86({
+    wasm_fn: (imports: WebAssembly.Imports) => {
+      started = WebAssembly.instantiate(wasm, imports).then((instance) => instance.exports);
+      return started;
+    },
+    memory_size: memory,
+    vga_memory_size: 1 << 20,
+    acpi: true,
+    autostart: false,
+    net_device: { type: "none" },
+    disable_keyboard: true,
+    disable_mouse: true,
+    disable_speaker: true,
+  } as object) as unknown as V86Emulator;
+  emulator.add_listener("emulator-loaded", () => resolve(undefined));
+  await started;
+  // v86 has been constructed by now and initialises itself from a timer: what that throws is ours to report.
+  const machine = emulator.v86;
+  keepTime(machine);
+  const init = machine.init.bind(machine);
+  machine.init = (settings) => {
+    try {
+      init(settings);
+    } catch (error) {
+      reject(
+        new RangeError(
+          `The CPU could not be set up with ${memory / 2 ** 20} MiB of memory: ${String(error)}`,
+        ),
+      );
+      throw error;
+    }
+  };
+  await promise;
+  return emulator;
+}
+
+/**
+ * In a browser's worker: lets v86 yield to the event loop through a message instead of a timer (which browsers delay by
+ * up to 4 ms) or its own helper worker (a script from a blob: URL, which a strict Content-Security-Policy refuses).
+ */
+function keepTime(machine: V86Emulator["v86"]): void {
+  if (typeof process !== "undefined" || typeof MessageChannel === "undefined") return;
+  const channel = new MessageChannel();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const tick = (number: number): void => machine.yield_callback(number);
+  channel.port2.onmessage = ({ data }: MessageEvent<number>) => tick(data);
+  machine.yield = (milliseconds, number) => {
+    clearTimeout(timer);
+    if (milliseconds < 1) channel.port1.postMessage(number);
+    else timer = setTimeout(tick, milliseconds, number);
+  };
+  machine.unregister_yield = () => {
+    clearTimeout(timer);
+    channel.port1.close();
+    channel.port2.close();
+  };
+}
+
+function withResolvers<T>(): {
+  promise: Promise<T>;
+  resolve: (value: T) => void;
+  reject: (error: Error) => void;
+} {
+  let resolve!: (value: T) => void;
+  let reject!: (error: Error) => void;
+  const promise = new Promise<T>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  return { promise, resolve, reject };
+}

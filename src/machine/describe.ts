@@ -1,0 +1,46 @@
+import type { DeviceConfig, Transport } from "../config/types.ts";
+import type { VirtioDevice } from "../virtio/device.ts";
+import { featureNames } from "../virtio/spec.ts";
+
+/** One device as a person wants to see it. */
+export interface DeviceDescription {
+  kind: DeviceConfig["device"];
+  /** A disk's name. */
+  id: string | undefined;
+  transport: Transport;
+  /** Where the guest finds it: `00:02.0` on PCI, `0xfea00000` on MMIO. Empty while the machine is off. */
+  address: string;
+  /** The driver has set DRIVER_OK. */
+  driverReady: boolean;
+  status: number;
+  /** Negotiated feature bits by name. */
+  features: string[];
+  queues: {
+    name: string;
+    size: number;
+    enabled: boolean;
+    kicks: number;
+    interrupts: number;
+    chains: number;
+  }[];
+}
+
+export function describeDevice(config: DeviceConfig, device: VirtioDevice, address = ""): DeviceDescription {
+  return {
+    kind: config.device,
+    id: config.device === "blk" ? config.id : undefined,
+    transport: config.transport,
+    address,
+    driverReady: device.live,
+    status: device.status,
+    features: featureNames(device.kind, device.negotiated),
+    queues: device.queues.map(({ name, size, enabled, counters }) => ({
+      name,
+      size,
+      enabled,
+      kicks: counters.kicks,
+      interrupts: counters.interrupts,
+      chains: counters.chains,
+    })),
+  };
+}

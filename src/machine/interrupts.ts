@@ -1,0 +1,127 @@
+import type { InterruptLine } from "../virtio/transport/mmio.ts";
+import type { Cpu } from "./cpu.ts";
+
+/**
+ * Interrupt lines, level-triggered, into v86's PIC and IOAPIC.
+ *
+ * Raising a line through v86's own call enters the guest's handler at once, in the middle of the instruction that made
+ * the access, and interrupts get lost (V86-FACTS). So the line is set in the chips' state, as their wires would; the CPU
+ * takes the interrupt at its next safe point. Outside the guest it is delivered right away.
+ */
+export class InterruptController {
+  readonly #cpu: Cpu;
+  readonly #wires = new Map<string, { asserted: number }>();
+
+  constructor(cpu: Cpu) {
+    this.#cpu = cpu;
+  }
+
+  /**
+   * A device's end of a wire. `gsi` is the IOAPIC pin (0 to 23) and `irq` the pin of the PIC pair (0 to 15) for guests
+   * without IOAPIC. Devices on one wire share it: it is high while any of them asserts it.
+   */
+  line(gsi: number, irq: number): InterruptLine {
+    this.#makeLevel(irq);
+    const key = `${gsi}/${irq}`;
+    const wire = this.#wires.get(key) ?? { asserted: 0 };
+    this.#wires.set(key, wire);
+    let mine = false;
+    return {
+      set: (asserted) => {
+        if (asserted === mine) return;
+        mine = asserted;
+        wire.asserted += asserted ? 1 : -1;
+        if (wire.asserted === (asserted ? 1 : 0)) this.#drive(gsi, irq, asserted);
+      },
+    };
+  }
+
+  /** PCI and virtio-mmio interrupts are level-triggered, which firmware would have said in the ELCR. */
+  #makeLevel(irq: number): void {
+    const { bytes } = this.#cpu.chip(irq < 8 ? "master" : "slave");
+    bytes[PIC.elcr]! |= 1 << (irq & 7);
+  }
+
+  #drive(gsi: number, irq: number, asserted: boolean): void {
+    if (asserted) {
+      this.#raisePic(irq);
+      this.#raiseIoapic(gsi);
+      if (!this.#cpu.inGuest) this.#cpu.deliverInterrupts();
+    } else {
+      this.#lowerPic(irq);
+      this.#lowerIoapic(gsi);
+    }
+  }
+
+  #raisePic(irq: number): void {
+    const { bytes } = this.#cpu.chip(irq < 8 ? "master" : "slave");
+    const mask = 1 << (irq & 7);
+    bytes[PIC.irr]! |= mask;
+    bytes[PIC.level]! |= mask;
+    if (irq >= 8) this.#cascade(bytes);
+  }
+
+  #lowerPic(irq: number): void {
+    const { bytes } = this.#cpu.chip(irq < 8 ? "master" : "slave");
+    const mask = ~(1 << (irq & 7));
+    bytes[PIC.level]! &= mask;
+    bytes[PIC.irr]! &= mask;
+    if (irq >= 8) this.#cascade(bytes);
+  }
+
+  /** The slave's output is line 2 of the master. */
+  #cascade(slave: Uint8Array): void {
+    const { bytes: master } = this.#cpu.chip("master");
+    const requested = slave[PIC.irr]! & slave[PIC.mask]!;
+    const first = requested & -requested;
+    const inService = slave[PIC.isr]! & -slave[PIC.isr]!;
+    if (first !== 0 && (inService === 0 || first < inService)) {
+      master[PIC.irr]! |= 4;
+      master[PIC.level]! |= 4;
+    } else {
+      master[PIC.level]! &= ~4;
+    }
+  }
+
+  #raiseIoapic(gsi: number): void {
+    const { words } = this.#cpu.chip("ioapic");
+    const mask = 1 << gsi;
+    words[IOAPIC.level]! |= mask;
+    words[IOAPIC.irr]! |= mask;
+    const entry = words[gsi]!;
+    if (entry & IOAPIC.masked) return; // the chip looks again when the guest unmasks it
+    if (entry & IOAPIC.levelTriggered) {
+      words[gsi]! |= IOAPIC.remoteIrr;
+      if (entry & IOAPIC.remoteIrr) return; // in service: the chip looks again at its end
+    } else {
+      words[IOAPIC.irr]! &= ~mask;
+    }
+    this.#request(entry & 0xff, (entry & IOAPIC.levelTriggered) !== 0);
+  }
+
+  #lowerIoapic(gsi: number): void {
+    const { words } = this.#cpu.chip("ioapic");
+    const mask = ~(1 << gsi);
+    words[IOAPIC.level]! &= mask;
+    if (words[gsi]! & IOAPIC.levelTriggered) words[IOAPIC.irr]! &= mask;
+  }
+
+  /** Sets a vector in the local APIC's request register. */
+  #request(vector: number, level: boolean): void {
+    const { words } = this.#cpu.chip("apic");
+    const word = vector >> 5;
+    const bit = 1 << (vector & 31);
+    words[APIC.irr + word]! |= bit;
+    if (level) words[APIC.tmr + word]! |= bit;
+    else words[APIC.tmr + word]! &= ~bit;
+  }
+}
+
+/** Byte offsets in v86's PIC state (V86-FACTS). */
+const PIC = { mask: 0, isr: 2, irr: 3, elcr: 10, level: 11 } as const;
+
+/** Word offsets in v86's IOAPIC state; words 0 to 23 are the redirection entries. */
+const IOAPIC = { irr: 50, level: 51, levelTriggered: 1 << 15, remoteIrr: 1 << 14, masked: 1 << 16 } as const;
+
+/** Word offsets in v86's local APIC state. */
+const APIC = { irr: 16, tmr: 32 } as const;

@@ -1,0 +1,314 @@
+import type { BlockConfig, DeviceConfig, MachineConfig } from "../config/types.ts";
+import { BlockDevice } from "../virtio/block.ts";
+import type { BlockBackend } from "../virtio/block-backend.ts";
+import { ConsoleDevice, type ConsolePort, type ConsoleSink } from "../virtio/console.ts";
+import type { VirtioDevice } from "../virtio/device.ts";
+import { EntropyDevice } from "../virtio/entropy.ts";
+import type { Observer, Violation } from "../virtio/observer.ts";
+import { AGENT_PORTS, type ExecOptions, GuestAgent } from "./agent.ts";
+import { Board } from "./board.ts";
+import { type DeviceDescription, describeDevice } from "./describe.ts";
+import type { GuestImage } from "./image.ts";
+import { PanicWatch } from "./panic.ts";
+import { SerialOutput } from "./serial.ts";
+
+export type MachineState =
+  /** Not started, or the power was cut. */
+  | { name: "off" }
+  /** The CPU runs; the guest's agent has not answered yet. */
+  | { name: "booting" }
+  | { name: "running" }
+  | { name: "paused" }
+  /** The guest powered itself off. */
+  | { name: "halted" }
+  | { name: "crashed"; reason: string };
+
+export interface MachineOptions {
+  config: MachineConfig;
+  image: GuestImage;
+  /** v86.wasm, compiled. */
+  wasm: WebAssembly.Module;
+  /** What stands behind each block device, by its id. The machine disposes of them. */
+  disks: ReadonlyMap<string, BlockBackend>;
+  /** The guest's terminal: the earliest kernel messages from the serial port, then hvc0, as one stream. */
+  terminal: ConsoleSink;
+  /** In characters; 80 by 25 unless given. */
+  terminalSize?: { columns: number; rows: number };
+  /** Hears everything that crosses the line between guest and hypervisor. */
+  observer?: Observer;
+  onState?: (state: MachineState) => void;
+  /** Something that the person in front of the machine should know. */
+  onMessage?: (level: "info" | "warning" | "error", text: string) => void;
+}
+
+export interface MachineCounters {
+  /** Guest instructions since power-on. */
+  instructions: number;
+  /** Since the machine was made, over all devices. */
+  kicks: number;
+  interrupts: number;
+  suppressedInterrupts: number;
+  chains: number;
+  /** Violations of the specification by the guest's drivers. */
+  violations: number;
+}
+
+const POWER_OFF_GRACE = 10_000;
+
+/** A paravirtual PC: v86's CPU, our buses, and the virtio devices of a configuration. */
+export class Machine {
+  readonly #options: MachineOptions;
+  readonly #devices: { config: DeviceConfig; device: VirtioDevice }[];
+  readonly #console: ConsoleDevice | undefined;
+  readonly #agent: GuestAgent | undefined;
+  readonly #serial: SerialOutput;
+  readonly #reported = new Set<string>();
+  #board: Board | undefined;
+  #state: MachineState = { name: "off" };
+  #pausedFrom: MachineState | undefined;
+  #disposed = false;
+
+  /** @throws RangeError when a block device of the configuration has no disk. */
+  constructor(options: MachineOptions) {
+    this.#options = options;
+    const panic = new PanicWatch((reason) => this.#crashed(`Kernel panic: ${reason}`));
+    const terminal: ConsoleSink = {
+      write: (data) => {
+        panic.look(data);
+        return options.terminal.write(data);
+      },
+    };
+    this.#serial = new SerialOutput(terminal, (hold) => (hold ? this.#board?.cpu.stop() : this.#continue()));
+    this.#devices = options.config.devices.map((config) => ({ config, device: this.#newDevice(config) }));
+    this.#console = this.#devices
+      .map(({ device }) => device)
+      .find((device) => device instanceof ConsoleDevice);
+    if (this.#console) this.#agent = this.#wireConsole(this.#console, terminal);
+  }
+
+  get state(): MachineState {
+    return this.#state;
+  }
+
+  /**
+   * Switches the machine on: a new CPU, the guest loaded, running. Rejects with ImageError, V86ContractError or
+   * RangeError (memory), each with a plain sentence; the machine is off then.
+   */
+  async start(): Promise<void> {
+    if (this.#disposed) throw new Error("The machine has been disposed of.");
+    this.#cutPower("The machine was restarted.", false);
+    const board = await Board.create({
+      memory: this.#options.config.memory,
+      wasm: this.#options.wasm,
+      devices: this.#devices.map(({ config, device }) => ({ device, transport: config.transport })),
+      onSerial: (byte) => this.#serial.put(byte),
+      onPowerOff: () => this.#halted(),
+      onReset: () => void this.#restart(),
+      onCrash: (error) => this.#crashed(describeError(error)),
+    });
+    try {
+      const { config, image } = this.#options;
+      board.load(image, `${image.manifest.kernelParameters} ${config.append}`.trim());
+    } catch (error) {
+      board.dispose();
+      throw error;
+    }
+    this.#board = board;
+    this.#setState({ name: "booting" });
+    board.cpu.run();
+  }
+
+  /** Stops the guest where it is. */
+  pause(): void {
+    if (this.#state.name !== "booting" && this.#state.name !== "running") return;
+    this.#pausedFrom = this.#state;
+    this.#board?.cpu.stop();
+    this.#setState({ name: "paused" });
+  }
+
+  resume(): void {
+    if (this.#state.name !== "paused") return;
+    this.#setState(this.#pausedFrom ?? { name: "running" });
+    this.#continue();
+  }
+
+  /**
+   * Asks the guest to power off through its agent; cuts the power after `graceMs` milliseconds (10,000 unless given), or
+   * at once when no agent answers. Resolves when the machine is off and its disks are flushed.
+   */
+  async powerOff({ graceMs = POWER_OFF_GRACE }: { graceMs?: number } = {}): Promise<void> {
+    this.resume();
+    if (this.#agent?.ready && this.#state.name === "running") await this.#askToPowerOff(graceMs);
+    this.#cutPower("The machine was switched off.", true);
+    if (this.#state.name !== "halted") this.#setState({ name: "off" });
+    await this.#flushDisks();
+  }
+
+  /** The reset button. */
+  async reset(): Promise<void> {
+    await this.start();
+  }
+
+  /** Bytes typed at the terminal. The promise resolves when the guest has taken them. */
+  type(data: Uint8Array): Promise<void> {
+    return this.#console?.ports[0]?.send(data.slice()) ?? Promise.resolve();
+  }
+
+  /** In characters. */
+  resizeTerminal(columns: number, rows: number): void {
+    this.#console?.resize(columns, rows);
+  }
+
+  /**
+   * Runs a shell command in the guest through its agent; resolves with its exit status. Waits for the guest to be up.
+   * Rejects with GuestGoneError when the guest goes away.
+   */
+  exec(command: string, options?: ExecOptions): Promise<number> {
+    if (!this.#agent)
+      return Promise.reject(new Error("This machine has no console device, so no agent to run commands."));
+    if (this.#state.name === "off" || this.#state.name === "halted" || this.#state.name === "crashed") {
+      return Promise.reject(new Error(`The machine is ${this.#state.name}: it runs no commands.`));
+    }
+    return this.#agent.run(command, options);
+  }
+
+  /** What runs on which transport. */
+  describe(): DeviceDescription[] {
+    return this.#devices.map(({ config, device }, index) =>
+      describeDevice(config, device, this.#board?.places[index]),
+    );
+  }
+
+  counters(): MachineCounters {
+    const total = { kicks: 0, interrupts: 0, suppressedInterrupts: 0, chains: 0, violations: 0 };
+    for (const { device } of this.#devices) {
+      total.violations += device.violations;
+      for (const { counters } of device.queues) {
+        total.kicks += counters.kicks;
+        total.chains += counters.chains;
+        total.interrupts += counters.interrupts;
+        total.suppressedInterrupts += counters.suppressedInterrupts;
+      }
+    }
+    return { instructions: this.#board?.cpu.instructions ?? 0, ...total };
+  }
+
+  /** Switches off without asking the guest, and closes the disks (what was flushed is durable). */
+  async dispose(): Promise<void> {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#cutPower("The machine was closed.", true);
+    await Promise.all([...this.#options.disks.values()].map((disk) => disk.dispose()));
+  }
+
+  #newDevice(config: DeviceConfig): VirtioDevice {
+    const device = this.#newModel(config);
+    device.name = config.device === "blk" ? `blk ${config.id}` : config.device;
+    device.observer = this.#options.observer;
+    device.onViolation = (violation) => this.#reportViolation(device.name, violation);
+    return device;
+  }
+
+  #newModel(config: DeviceConfig): VirtioDevice {
+    switch (config.device) {
+      case "blk":
+        return new BlockDevice({ ...config, backend: this.#disk(config) });
+      case "console":
+        return new ConsoleDevice([{ console: true }, ...AGENT_PORTS.map((name) => ({ name }))], config);
+      case "rng":
+        return new EntropyDevice(
+          (target) => crypto.getRandomValues(target as Uint8Array<ArrayBuffer>),
+          config,
+        );
+    }
+  }
+
+  #disk({ id }: BlockConfig): BlockBackend {
+    const disk = this.#options.disks.get(id);
+    if (!disk) throw new RangeError(`There is no disk for the block device "${id}".`);
+    return disk;
+  }
+
+  #wireConsole(device: ConsoleDevice, terminal: ConsoleSink): GuestAgent {
+    const [login, ...named] = device.ports as [ConsolePort, ...ConsolePort[]];
+    login.connect(terminal);
+    const { columns, rows } = this.#options.terminalSize ?? { columns: 80, rows: 25 };
+    device.resize(columns, rows);
+    return new GuestAgent(named, () => {
+      if (this.#state.name === "booting") this.#setState({ name: "running" });
+    });
+  }
+
+  async #restart(): Promise<void> {
+    try {
+      await this.start();
+    } catch (error) {
+      this.#crashed(describeError(error));
+    }
+  }
+
+  async #askToPowerOff(graceMs: number): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const giveUp = new Promise<void>((resolve) => (timer = setTimeout(resolve, graceMs)));
+    const off = new Promise<void>((resolve) => (this.#onOff = resolve));
+    // The command's own end says nothing: the guest goes down some time after it, and takes the agent along.
+    this.#agent?.run("poweroff").catch(() => undefined);
+    await Promise.race([off, giveUp]);
+    clearTimeout(timer);
+    this.#onOff = undefined;
+  }
+
+  #onOff: (() => void) | undefined;
+
+  #continue(): void {
+    if (this.#state.name === "booting" || this.#state.name === "running") this.#board?.cpu.run();
+  }
+
+  #halted(): void {
+    this.#cutPower("The guest powered off.", true);
+    this.#setState({ name: "halted" });
+    void this.#flushDisks();
+  }
+
+  #crashed(reason: string): void {
+    if (this.#state.name === "crashed") return;
+    this.#board?.cpu.stop();
+    this.#setState({ name: "crashed", reason });
+    this.#agent?.gone(reason, true);
+  }
+
+  #cutPower(reason: string, forGood: boolean): void {
+    this.#serial.flush();
+    this.#board?.dispose();
+    this.#board = undefined;
+    this.#agent?.gone(reason, forGood);
+  }
+
+  async #flushDisks(): Promise<void> {
+    const results = await Promise.allSettled([...this.#options.disks.values()].map((disk) => disk.flush()));
+    for (const result of results) {
+      if (result.status === "rejected") this.#options.onMessage?.("error", describeError(result.reason));
+    }
+  }
+
+  #setState(state: MachineState): void {
+    this.#state = state;
+    this.#options.onState?.(state);
+    if (state.name !== "running" && state.name !== "booting") this.#onOff?.();
+  }
+
+  /** Once for each sentence and device: a driver that breaks one in a loop shall not flood the person. */
+  #reportViolation(device: string, { rule, what }: Violation): void {
+    const key = `${device} ${rule}`;
+    if (this.#reported.has(key)) return;
+    this.#reported.add(key);
+    this.#options.onMessage?.(
+      "warning",
+      `The guest's driver of ${device} broke virtio 1.3, section ${rule}: ${what}.`,
+    );
+  }
+}
+
+function describeError(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

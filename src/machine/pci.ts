@@ -1,0 +1,97 @@
+import { type Cpu, MMIO_BLOCK } from "./cpu.ts";
+import type { MmioBus, MmioRegion } from "./mmio.ts";
+import { type BarBus, PciFunction, type PciFunctionOptions } from "./pci-function.ts";
+
+/** Memory that the host bridge forwards to PCI; the DSDT says the same. Clear of v86's frame buffer at 0xE0000000. */
+export const PCI_WINDOW = { start: 0xc0000000, end: 0xe0000000 };
+
+/** The host bridge that Linux expects to see: the oldest one that virtual machines show. */
+const HOST_BRIDGE = {
+  vendor: 0x8086,
+  device: 0x1237,
+  subsystemVendor: 0,
+  subsystem: 0,
+  classCode: 0x060000,
+  revision: 2,
+};
+
+/** PCI bus 0 behind configuration mechanism #1 (PCI Local Bus 3.0, 3.2.2.3.2), in place of v86's own. */
+export class PciBus implements BarBus {
+  readonly #functions = new Map<number, PciFunction>();
+  readonly #mmio: MmioBus;
+  #address = 0;
+  #nextBar = PCI_WINDOW.start;
+
+  constructor(cpu: Cpu, mmio: MmioBus) {
+    this.#mmio = mmio;
+    this.#functions.set(0, new PciFunction({ identity: HOST_BRIDGE }, this));
+    this.#connect(cpu);
+  }
+
+  /** Puts a function into `slot` (1 to 31). */
+  add(slot: number, options: PciFunctionOptions): PciFunction {
+    const pciFunction = new PciFunction(options, this);
+    this.#functions.set(slot, pciFunction);
+    return pciFunction;
+  }
+
+  /** A free, aligned place for a BAR, as firmware would assign it. */
+  allocate(size: number): number {
+    const start = Math.ceil(this.#nextBar / size) * size;
+    this.#nextBar = start + size;
+    return start;
+  }
+
+  map(start: number, size: number, region: MmioRegion): void {
+    if (inWindow(start, size)) this.#mmio.map(start, size, region);
+  }
+
+  unmap(start: number, size: number, region: MmioRegion): void {
+    if (inWindow(start, size)) this.#mmio.unmap(start, size, region);
+  }
+
+  #connect(cpu: Cpu): void {
+    // Only a 32-bit access reaches the address register; 0xCF9 is the reset control register.
+    cpu.onPort(0xcf8, { read32: () => this.#address | 0, write32: (value) => (this.#address = value >>> 0) });
+    const ignore = { read8: () => 0xff, write8: () => undefined };
+    for (const port of [0xcf8, 0xcfa, 0xcfb]) cpu.onPort(port, ignore);
+    cpu.onPort(0xcf9, { read8: () => 0, write8: (value) => this.onResetControl?.(value) });
+    for (let byte = 0; byte < 4; byte++) {
+      cpu.onPort(0xcfc + byte, {
+        read8: () => this.#read(byte, 1),
+        write8: (value) => this.#write(byte, 1, value),
+        ...(byte % 2 === 0 && {
+          read16: () => this.#read(byte, 2),
+          write16: (value) => this.#write(byte, 2, value),
+        }),
+        ...(byte === 0 && {
+          read32: () => this.#read(byte, 4) | 0,
+          write32: (value) => this.#write(byte, 4, value >>> 0),
+        }),
+      });
+    }
+  }
+
+  /** Told of writes to the reset control register at port 0xCF9. */
+  onResetControl: ((value: number) => void) | undefined;
+
+  #read(byte: number, width: number): number {
+    const all = width === 4 ? 0xffffffff : (1 << (8 * width)) - 1;
+    return this.#selected()?.read((this.#address & 0xfc) + byte, width) ?? all;
+  }
+
+  #write(byte: number, width: number, value: number): void {
+    this.#selected()?.write((this.#address & 0xfc) + byte, width, value);
+  }
+
+  /** The function that the address register names: enabled, bus 0, function 0. */
+  #selected(): PciFunction | undefined {
+    const enabled = this.#address >= 0x80000000;
+    const busAndFunction = (this.#address >>> 16) & 0xff || (this.#address >>> 8) & 7;
+    return enabled && busAndFunction === 0 ? this.#functions.get((this.#address >>> 11) & 31) : undefined;
+  }
+}
+
+function inWindow(start: number, size: number): boolean {
+  return start >= PCI_WINDOW.start && start + size <= PCI_WINDOW.end && size <= MMIO_BLOCK / 2;
+}

@@ -1,0 +1,194 @@
+import type { BlockBackend } from "./block-backend.ts";
+import { type DeviceOptions, VirtioDevice } from "./device.ts";
+import type { Virtqueue } from "./queue.ts";
+import type { DescriptorChain } from "./ring/chain.ts";
+import { Block, DeviceType, Feature } from "./spec.ts";
+
+export interface BlockOptions extends DeviceOptions {
+  /** The serial number that GET_ID returns: at most 20 bytes (5.2.6). */
+  id: string;
+  backend: BlockBackend;
+}
+
+const QUEUE_SIZE = 256;
+
+/** The block device (virtio 1.3, 5.2) in front of whatever keeps its bytes. */
+export class BlockDevice extends VirtioDevice {
+  readonly backend: BlockBackend;
+  readonly id: string;
+  readonly #header = new Uint8Array(Block.HEADER_BYTES);
+  readonly #fields = new DataView(this.#header.buffer);
+  readonly #status = new Uint8Array(1);
+  /** Bytes read, written, and requests that failed, since power-on. */
+  readonly counters = { bytesRead: 0, bytesWritten: 0, flushes: 0, errors: 0 };
+
+  constructor({ id, backend, ...options }: BlockOptions) {
+    const { SEG_MAX, BLK_SIZE, FLUSH, RO } = Feature.block;
+    super(
+      {
+        type: DeviceType.block,
+        kind: "block",
+        features: [SEG_MAX, BLK_SIZE, FLUSH, ...(backend.readOnly ? [RO] : [])],
+        queues: [{ name: "requestq", size: QUEUE_SIZE }],
+        config: [
+          { name: "capacity", width: 8 },
+          { name: "size_max", width: 4 },
+          { name: "seg_max", width: 4 },
+          { name: "geometry.cylinders", width: 2 },
+          { name: "geometry.heads", width: 1 },
+          { name: "geometry.sectors", width: 1 },
+          { name: "blk_size", width: 4 },
+        ],
+      },
+      options,
+    );
+    this.id = id;
+    this.backend = backend;
+    this.config.set("capacity", backend.capacity / Block.SECTOR);
+    this.config.set("seg_max", QUEUE_SIZE - 2); // the header and the status byte take one descriptor each
+    this.config.set("blk_size", Block.SECTOR);
+    backend.onResize(() => {
+      this.config.set("capacity", backend.capacity / Block.SECTOR);
+      this.configChanged();
+    });
+  }
+
+  protected override process(queue: Virtqueue): void {
+    for (let chain = queue.take(); chain; chain = queue.take()) {
+      void this.#begin(queue, chain);
+    }
+  }
+
+  /** Handles one request; returns a promise only when it has to wait for the backend. */
+  #begin(queue: Virtqueue, chain: DescriptorChain): Promise<void> | undefined {
+    const { reader, writer } = chain;
+    if (reader.read(this.#header) < Block.HEADER_BYTES || writer.total < 1) {
+      this.violation(
+        "5.2.6",
+        `a request of ${reader.total} readable and ${writer.total} writable bytes`,
+        queue.index,
+      );
+      queue.put(chain, 0);
+      return undefined;
+    }
+    const type = this.#fields.getUint32(0, true);
+    const sector = this.#fields.getUint32(8, true) + this.#fields.getUint32(12, true) * 2 ** 32;
+    switch (type) {
+      case Block.IN:
+        return this.#transfer(queue, chain, sector, writer.total - 1, false);
+      case Block.OUT:
+        return this.#transfer(queue, chain, sector, reader.remaining, true);
+      case Block.FLUSH:
+        this.counters.flushes++;
+        return this.#after(queue, chain, () => this.backend.flush());
+      case Block.GET_ID:
+        this.#finish(queue, chain, this.#writeId(chain));
+        return undefined;
+      default:
+        this.#finish(queue, chain, Block.UNSUPP);
+        return undefined;
+    }
+  }
+
+  #transfer(
+    queue: Virtqueue,
+    chain: DescriptorChain,
+    sector: number,
+    length: number,
+    write: boolean,
+  ): Promise<void> | undefined {
+    const offset = sector * Block.SECTOR;
+    if (
+      length % Block.SECTOR !== 0 ||
+      offset + length > this.backend.capacity ||
+      (write && this.backend.readOnly)
+    ) {
+      if (length % Block.SECTOR !== 0)
+        this.violation("5.2.6.1", `a transfer of ${length} bytes`, queue.index);
+      this.#finish(queue, chain, Block.IOERR);
+      return undefined;
+    }
+    try {
+      const waiting = this.backend.prepare(offset, length, write);
+      if (waiting) return this.#transferLater(waiting, queue, chain, offset, length, write);
+      this.#move(chain, offset, length, write);
+      this.#finish(queue, chain, Block.OK);
+    } catch {
+      this.#finish(queue, chain, Block.IOERR);
+    }
+    return undefined;
+  }
+
+  async #transferLater(
+    first: Promise<void>,
+    queue: Virtqueue,
+    chain: DescriptorChain,
+    offset: number,
+    length: number,
+    write: boolean,
+  ): Promise<void> {
+    let result: number = Block.OK;
+    try {
+      for (let waiting: Promise<void> | undefined = first; waiting;) {
+        await waiting;
+        if (!chain.inFlight) return; // reset meanwhile
+        waiting = this.backend.prepare(offset, length, write);
+      }
+      this.#move(chain, offset, length, write);
+    } catch {
+      result = Block.IOERR;
+    }
+    this.#finish(queue, chain, result);
+  }
+
+  /** Copies between the disk and the guest's buffers; `prepare` has made the range ready. */
+  #move(chain: DescriptorChain, offset: number, length: number, write: boolean): void {
+    let left = length;
+    let at = offset;
+    const cursor = write ? chain.reader : chain.writer;
+    while (left > 0) {
+      const piece = cursor.view(left);
+      if (write) this.backend.write(at, piece);
+      else this.backend.read(at, piece);
+      at += piece.length;
+      left -= piece.length;
+    }
+    if (write) this.counters.bytesWritten += length;
+    else this.counters.bytesRead += length;
+  }
+
+  #after(
+    queue: Virtqueue,
+    chain: DescriptorChain,
+    work: () => Promise<void> | undefined,
+  ): Promise<void> | undefined {
+    const failed = (): void => this.#finish(queue, chain, Block.IOERR);
+    try {
+      const waiting = work();
+      if (waiting) return waiting.then(() => this.#finish(queue, chain, Block.OK), failed);
+      this.#finish(queue, chain, Block.OK);
+    } catch {
+      failed();
+    }
+    return undefined;
+  }
+
+  #writeId(chain: DescriptorChain): number {
+    if (chain.writer.total !== Block.ID_BYTES + 1) return Block.IOERR;
+    const serial = new Uint8Array(Block.ID_BYTES);
+    new TextEncoder().encodeInto(this.id, serial);
+    chain.writer.write(serial);
+    return Block.OK;
+  }
+
+  /** Writes the status byte, the last of the writable ones (5.2.6), and gives the chain back. */
+  #finish(queue: Virtqueue, chain: DescriptorChain, status: number): void {
+    const { writer } = chain;
+    if (status !== Block.OK) this.counters.errors++;
+    // What a failed read did not fill must not look like data: `written` counts from the first byte on (2.7.8.2).
+    while (writer.remaining > 1) writer.view(writer.remaining - 1).fill(0);
+    this.#status[0] = status;
+    writer.write(this.#status);
+    queue.put(chain, writer.total);
+  }
+}

@@ -1,0 +1,32 @@
+/** What crossed the line between guest and hypervisor. Built only while somebody listens. */
+export type VirtioEvent =
+  | {
+      type: "access";
+      device: string;
+      register: string;
+      offset: number;
+      width: number;
+      write: boolean;
+      value: number;
+    }
+  | { type: "status"; device: string; from: number; to: number }
+  | { type: "features"; device: string; negotiated: bigint; refused: string | undefined }
+  | { type: "queue"; device: string; queue: number; size: number; enabled: boolean }
+  | { type: "kick"; device: string; queue: number }
+  | { type: "chain"; device: string; queue: number; head: number; readable: number; writable: number }
+  | { type: "used"; device: string; queue: number; head: number; written: number }
+  | { type: "interrupt"; device: string; cause: "queue" | "config"; queue: number; suppressed: boolean }
+  | { type: "acknowledge"; device: string; isr: number }
+  | { type: "reset"; device: string }
+  | { type: "violation"; device: string; violation: Violation };
+
+export type Observer = (event: VirtioEvent) => void;
+
+/** A sentence of the specification that the driver broke. A value, not an exception: see DESIGN, "the guest is hostile". */
+export interface Violation {
+  /** Section of virtio 1.3. */
+  rule: string;
+  /** What was seen, in plain words, with the numbers. */
+  what: string;
+  queue: number | undefined;
+}

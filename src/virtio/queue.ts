@@ -1,0 +1,129 @@
+import type { GuestMemory } from "./memory.ts";
+import type { DescriptorChain } from "./ring/chain.ts";
+import { type RingError, SplitRing } from "./ring/split.ts";
+
+/**
+ * A virtqueue as the device model sees it (2.6): chains to take and to give back. Which ring layout carries it, where
+ * it lies and whether the driver wants interrupts stays in here.
+ */
+export class Virtqueue {
+  readonly index: number;
+  readonly name: string;
+  /** The largest size that the driver may choose. */
+  readonly maximumSize: number;
+
+  /** Set by the driver through the transport before it enables the queue. */
+  size: number;
+  descriptors = 0;
+  available = 0;
+  used = 0;
+
+  /** Exits and interrupts since power-on, for people and benchmarks. */
+  readonly counters = { kicks: 0, chains: 0, interrupts: 0, suppressedInterrupts: 0 };
+
+  #ring: SplitRing | undefined;
+  readonly #owner: QueueOwner;
+  #publishing = false;
+
+  constructor(owner: QueueOwner, index: number, name: string, maximumSize: number) {
+    this.#owner = owner;
+    this.index = index;
+    this.name = name;
+    this.maximumSize = maximumSize;
+    this.size = maximumSize;
+  }
+
+  get enabled(): boolean {
+    return this.#ring !== undefined;
+  }
+
+  /** Whether a chain waits to be taken. */
+  get hasAvailable(): boolean {
+    return this.#ring !== undefined && this.#ring.available > 0;
+  }
+
+  /** The next chain, or undefined when none waits. */
+  take(): DescriptorChain | undefined {
+    const chain = this.#ring?.take();
+    if (chain) {
+      this.counters.chains++;
+      this.#owner.taken(this, chain);
+    }
+    return chain;
+  }
+
+  /**
+   * Gives a chain back. `written` is the number of bytes from the start of the writable buffers on that the device
+   * wrote (2.7.8.2). The driver sees it at the end of the kick, or, when it completes later, with everything else that
+   * completes in the same turn of the event loop: one used-ring update and at most one interrupt.
+   */
+  put(chain: DescriptorChain, written: number): void {
+    if (!this.#ring || !chain.inFlight) return;
+    this.#owner.returned(this, chain, written);
+    this.#ring.put(chain, written);
+    if (!this.#publishing) {
+      this.#publishing = true;
+      queueMicrotask(this.#publishLater);
+    }
+  }
+
+  /** Called around the device's work on a kick: what is put inside is published at its end. */
+  run(work: (queue: this) => void): void {
+    if (!this.#ring) return;
+    this.#publishing = true;
+    work(this);
+    this.#publishing = false;
+    // A chain left in the ring means that the device is busy and comes back by itself: no kicks until then.
+    this.#ring.wantKicks(!this.hasAvailable);
+    this.#publish();
+  }
+
+  /** Starts the queue with what the driver has set. Returns a complaint, with its section, when that makes no ring. */
+  enable(
+    memory: GuestMemory,
+    features: { eventIdx: boolean; indirect: boolean },
+    error: RingError,
+  ): string | undefined {
+    try {
+      this.#ring = new SplitRing(memory, { ...features, ...this.#layout() }, error);
+    } catch (error) {
+      if (error instanceof RangeError) return error.message;
+      throw error;
+    }
+    this.#ring.wantKicks(true);
+    return undefined;
+  }
+
+  /** Back to the state after reset (2.6.1, 2.1): chains in flight never reach the guest. */
+  reset(): void {
+    this.#ring?.kill();
+    this.#ring = undefined;
+    this.size = this.maximumSize;
+    this.descriptors = this.available = this.used = 0;
+  }
+
+  #layout(): { size: number; descriptors: number; available: number; used: number } {
+    const { size, descriptors, available, used } = this;
+    return { size, descriptors, available, used };
+  }
+
+  readonly #publishLater = (): void => {
+    this.#publishing = false;
+    this.#publish();
+  };
+
+  #publish(): void {
+    if (!this.#ring?.unpublished) return;
+    const interrupt = this.#ring.publish();
+    if (interrupt) this.counters.interrupts++;
+    else this.counters.suppressedInterrupts++;
+    this.#owner.published(this, interrupt);
+  }
+}
+
+/** What a queue tells the device that it belongs to. */
+export interface QueueOwner {
+  taken(queue: Virtqueue, chain: DescriptorChain): void;
+  returned(queue: Virtqueue, chain: DescriptorChain, written: number): void;
+  published(queue: Virtqueue, interrupt: boolean): void;
+}

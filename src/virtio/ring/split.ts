@@ -1,0 +1,238 @@
+import type { GuestMemory } from "../memory.ts";
+import { AVAIL_NO_INTERRUPT, Descriptor, USED_NO_NOTIFY } from "../spec.ts";
+import { DescriptorChain } from "./chain.ts";
+
+export interface RingLayout {
+  /** Entries, a power of two. */
+  size: number;
+  descriptors: number;
+  available: number;
+  used: number;
+  eventIdx: boolean;
+  indirect: boolean;
+}
+
+/** What the ring found wrong; the section and a sentence. */
+export type RingError = (rule: string, what: string) => void;
+
+/**
+ * The device side of a split virtqueue (virtio 1.3, 2.7).
+ *
+ * Single-threaded on purpose: the guest does not run while the device looks, so the memory barriers and the second
+ * look that the specification asks for between "enable notifications" and "check again" have nothing to order here.
+ */
+export class SplitRing {
+  readonly size: number;
+  readonly #memory: GuestMemory;
+  readonly #error: RingError;
+  readonly #descriptors: number;
+  /** Index into u16 of avail.flags; avail.idx and the ring follow. */
+  readonly #avail: number;
+  readonly #used: number;
+  readonly #mask: number;
+  readonly #eventIdx: boolean;
+  readonly #indirect: boolean;
+
+  #nextAvail = 0;
+  #nextUsed = 0;
+  #publishedUsed = 0;
+  #broken = false;
+  readonly #descriptor = new DescriptorView();
+  /** Every chain object ever made, at most one for each entry of the ring; the free ones are in the pool too. */
+  readonly #chains: DescriptorChain[] = [];
+  readonly #pool: DescriptorChain[] = [];
+
+  /** @throws RangeError when an area is misaligned or outside memory, with the section. */
+  constructor(memory: GuestMemory, layout: RingLayout, error: RingError) {
+    this.#memory = memory;
+    this.#error = error;
+    this.size = layout.size;
+    this.#mask = layout.size - 1;
+    this.#eventIdx = layout.eventIdx;
+    this.#indirect = layout.indirect;
+    this.#descriptors = area(memory, "descriptor table", layout.descriptors, 16 * layout.size, 16);
+    this.#avail = area(memory, "available ring", layout.available, 6 + 2 * layout.size, 2) / 2;
+    this.#used = area(memory, "used ring", layout.used, 6 + 8 * layout.size, 4);
+  }
+
+  /** Chains that the driver has made available and the device has not taken. */
+  get available(): number {
+    if (this.#broken) return 0;
+    const count = (this.#memory.u16[this.#avail + 1]! - this.#nextAvail) & 0xffff;
+    if (count <= this.size) return count;
+    this.#fail("2.7.13.3", `the available index is ${count} ahead, the queue has ${this.size} entries`);
+    return 0;
+  }
+
+  /** The next chain, or undefined when there is none (or the driver broke the ring: the error was reported). */
+  take(): DescriptorChain | undefined {
+    if (this.available === 0) return undefined;
+    const chain = this.#pool.pop() ?? this.#newChain();
+    if (!chain) return undefined;
+    const head = this.#memory.u16[this.#avail + 2 + (this.#nextAvail & this.#mask)]!;
+    if (!this.#walk(chain, head)) {
+      this.#pool.push(chain);
+      return undefined;
+    }
+    this.#nextAvail = (this.#nextAvail + 1) & 0xffff;
+    chain.inFlight = true;
+    return chain;
+  }
+
+  /** Gives a chain back with the number of bytes written to it; the driver sees it after `publish`. */
+  put(chain: DescriptorChain, written: number): void {
+    if (!chain.inFlight) return; // the queue was reset meanwhile
+    const entry = (this.#used + 4 + 8 * (this.#nextUsed & this.#mask)) >> 2;
+    const { u32 } = this.#memory;
+    u32[entry] = chain.head;
+    u32[entry + 1] = written;
+    this.#nextUsed = (this.#nextUsed + 1) & 0xffff;
+    chain.close();
+    this.#pool.push(chain);
+  }
+
+  get unpublished(): boolean {
+    return this.#nextUsed !== this.#publishedUsed;
+  }
+
+  /** Moves used.idx over everything put since the last time; true when the driver wants an interrupt for it (2.7.7). */
+  publish(): boolean {
+    const { u16 } = this.#memory;
+    const before = this.#publishedUsed;
+    const after = this.#nextUsed;
+    u16[(this.#used >> 1) + 1] = after;
+    this.#publishedUsed = after;
+    this.#memory.dirty(this.#used, this.#used + 6 + 8 * this.size);
+    if (!this.#eventIdx) return (u16[this.#avail]! & AVAIL_NO_INTERRUPT) === 0;
+    const usedEvent = u16[this.#avail + 2 + this.size]!;
+    return ((after - usedEvent - 1) & 0xffff) < ((after - before) & 0xffff);
+  }
+
+  /**
+   * Whether the driver should kick for the next chain (2.7.10). With event indices a device that wants no kicks just
+   * leaves avail_event behind.
+   */
+  wantKicks(want: boolean): void {
+    const { u16 } = this.#memory;
+    if (!this.#eventIdx) u16[this.#used >> 1] = want ? 0 : USED_NO_NOTIFY;
+    else if (want) u16[(this.#used >> 1) + 2 + 4 * this.size] = this.#nextAvail;
+  }
+
+  /** No chain in flight reaches the guest any more. */
+  kill(): void {
+    this.#broken = true;
+    for (const chain of this.#chains) chain.close();
+  }
+
+  #newChain(): DescriptorChain | undefined {
+    if (this.#chains.length === this.size) {
+      this.#fail("2.7.13", `more than ${this.size} chains in flight: a head was made available twice`);
+      return undefined;
+    }
+    const chain = new DescriptorChain(this.#memory, this.size);
+    this.#chains.push(chain);
+    return chain;
+  }
+
+  /** Follows the chain from `head`, checks every descriptor, fills in `chain` (2.7.5). */
+  #walk(chain: DescriptorChain, head: number): boolean {
+    const memorySize = this.#memory.size;
+    let table = this.#descriptors;
+    let entries = this.size;
+    let inIndirectTable = false;
+    let index = head;
+    let count = 0;
+    let firstWritable = -1;
+    const descriptor = this.#descriptor;
+    for (;;) {
+      if (index >= entries) {
+        return this.#fail("2.7.5", `descriptor ${index} is outside a table of ${entries} (chain ${head})`);
+      }
+      if (count === this.size) {
+        return this.#fail(
+          "2.7.5.3.1",
+          `chain ${head} is longer than the queue's ${this.size} entries, or loops`,
+        );
+      }
+      descriptor.load(this.#memory, table + Descriptor.BYTES * index);
+      const { address, length, flags } = descriptor;
+      if (descriptor.addressHigh !== 0 || address + length > memorySize) {
+        return this.#fail("2.7.5", `descriptor ${index} of chain ${head} points outside guest memory`);
+      }
+      if (flags & Descriptor.INDIRECT) {
+        const fault = this.#indirectFault(descriptor, inIndirectTable);
+        if (fault) return this.#fail("2.7.5.3.1", `descriptor ${index} of chain ${head}: ${fault}`);
+        inIndirectTable = true;
+        table = address;
+        entries = length / Descriptor.BYTES;
+        index = 0;
+        continue;
+      }
+      if (flags & Descriptor.WRITE) {
+        if (firstWritable < 0) firstWritable = count;
+      } else if (firstWritable >= 0) {
+        return this.#fail("2.7.4.2", `chain ${head} has a readable buffer after a writable one`);
+      }
+      chain.buffers[2 * count] = address;
+      chain.buffers[2 * count + 1] = length;
+      count++;
+      if (!(flags & Descriptor.NEXT)) break;
+      index = descriptor.next;
+    }
+    if (firstWritable < 0) firstWritable = count;
+    chain.head = head;
+    chain.reader.open(0, firstWritable);
+    chain.writer.open(firstWritable, count);
+    return true;
+  }
+
+  #indirectFault({ flags, length }: DescriptorView, inIndirectTable: boolean): string | undefined {
+    if (!this.#indirect) return "indirect, but VIRTIO_F_INDIRECT_DESC was not negotiated";
+    if (inIndirectTable) return "indirect, inside an indirect table";
+    if (flags & Descriptor.NEXT) return "indirect, and has a next descriptor";
+    if (length === 0 || length % Descriptor.BYTES !== 0) return `an indirect table of ${length} bytes`;
+    return undefined;
+  }
+
+  #fail(rule: string, what: string): false {
+    this.#broken = true;
+    this.#error(rule, what);
+    return false;
+  }
+}
+
+/** The fields of one descriptor (2.7.5), loaded once so that a guest cannot change them between check and use. */
+class DescriptorView {
+  address = 0;
+  addressHigh = 0;
+  length = 0;
+  flags = 0;
+  next = 0;
+
+  load(memory: GuestMemory, at: number): void {
+    // Only an indirect table may be unaligned; the specification does not forbid it.
+    const words =
+      (at & 3) === 0 ? memory.u32 : new Uint32Array(memory.u8.slice(at, at + Descriptor.BYTES).buffer);
+    const word = (at & 3) === 0 ? at >>> 2 : 0;
+    this.address = words[word]!;
+    this.addressHigh = words[word + 1]!;
+    this.length = words[word + 2]!;
+    const flagsAndNext = words[word + 3]!;
+    this.flags = flagsAndNext & 0xffff;
+    this.next = flagsAndNext >>> 16;
+  }
+}
+
+function area(memory: GuestMemory, name: string, address: number, length: number, alignment: number): number {
+  if (address % alignment !== 0) {
+    throw new RangeError(`2.7: the ${name} at ${hex(address)} is not aligned to ${alignment} bytes`);
+  }
+  if (address + length > memory.size) {
+    throw new RangeError(`2.7: the ${name} at ${hex(address)} does not lie in guest memory`);
+  }
+  return address;
+}
+
+function hex(value: number): string {
+  return `0x${value.toString(16)}`;
+}

@@ -1,0 +1,103 @@
+/** Numbers of the OASIS virtio 1.3 specification, each with its section. */
+
+/** Device status bits, 2.1. */
+export const Status = {
+  ACKNOWLEDGE: 1,
+  DRIVER: 2,
+  DRIVER_OK: 4,
+  FEATURES_OK: 8,
+  DEVICE_NEEDS_RESET: 64,
+  FAILED: 128,
+} as const;
+
+/** Device types, 5. */
+export const DeviceType = { block: 2, console: 3, entropy: 4 } as const;
+
+/** Feature bits by device type; `common` are the reserved ones of section 6. */
+export const Feature = {
+  common: {
+    INDIRECT_DESC: 28n, // 2.7.5.3
+    EVENT_IDX: 29n, // 2.7.10
+    VERSION_1: 32n, // 6.1
+  },
+  block: {
+    SIZE_MAX: 1n, // 5.2.3
+    SEG_MAX: 2n,
+    GEOMETRY: 4n,
+    RO: 5n,
+    BLK_SIZE: 6n,
+    FLUSH: 9n,
+    TOPOLOGY: 10n,
+    CONFIG_WCE: 11n,
+    MQ: 12n,
+    DISCARD: 13n,
+    WRITE_ZEROES: 14n,
+  },
+  console: {
+    SIZE: 0n, // 5.3.3
+    MULTIPORT: 1n,
+    EMERG_WRITE: 2n,
+  },
+  entropy: {},
+} as const;
+
+/** Descriptor flags of the split ring, 2.7.5. */
+export const Descriptor = { NEXT: 1, WRITE: 2, INDIRECT: 4, BYTES: 16 } as const;
+
+/** avail.flags and used.flags, 2.7.6 and 2.7.8. */
+export const AVAIL_NO_INTERRUPT = 1;
+export const USED_NO_NOTIFY = 1;
+
+/** Interrupt status, 4.1.4.5 and 4.2.2 (InterruptStatus). */
+export const Interrupt = { QUEUE: 1, CONFIG: 2 } as const;
+
+/** The largest split queue, 2.7: "the maximum Queue Size value is 32768". */
+export const MAX_SPLIT_QUEUE_SIZE = 32768;
+
+export const PCI_VENDOR = 0x1af4; // 4.1.2
+export const PCI_DEVICE_BASE = 0x1040; // 4.1.2: plus the device type
+export const NO_VECTOR = 0xffff; // 4.1.5.1.2
+
+/** cfg_type of the vendor-specific PCI capabilities, 4.1.4. */
+export const PciCap = { COMMON: 1, NOTIFY: 2, ISR: 3, DEVICE: 4, PCI: 5 } as const;
+
+export const MMIO_MAGIC = 0x74726976; // "virt", 4.2.2
+export const MMIO_VERSION = 2; // 4.2.2
+
+/** Block requests, 5.2.6. */
+export const Block = {
+  IN: 0,
+  OUT: 1,
+  FLUSH: 4,
+  GET_ID: 8,
+  ID_BYTES: 20,
+  SECTOR: 512,
+  HEADER_BYTES: 16,
+  OK: 0,
+  IOERR: 1,
+  UNSUPP: 2,
+} as const;
+
+/** Console control messages, 5.3.6.2. */
+export const ConsoleControl = {
+  DEVICE_READY: 0,
+  DEVICE_ADD: 1,
+  DEVICE_REMOVE: 2,
+  PORT_READY: 3,
+  CONSOLE_PORT: 4,
+  RESIZE: 5,
+  PORT_OPEN: 6,
+  PORT_NAME: 7,
+  HEADER_BYTES: 8,
+} as const;
+
+/** Names of the bits in `features`, for people: a bit that nobody named is "bit N". */
+export function featureNames(kind: "block" | "console" | "entropy", features: bigint): string[] {
+  const names: [string, bigint][] = [...Object.entries(Feature[kind]), ...Object.entries(Feature.common)];
+  const known = new Map(names.map(([name, bit]) => [bit, name]));
+  const result: string[] = [];
+  for (let bit = 0n; bit < 64n; bit++) {
+    if ((features >> bit) & 1n) result.push(known.get(bit) ?? `bit ${bit.toString()}`);
+  }
+  return result;
+}

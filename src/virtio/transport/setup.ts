@@ -1,0 +1,82 @@
+import type { VirtioDevice } from "../device.ts";
+import type { Virtqueue } from "../queue.ts";
+
+/** The selectors and queue fields that the PCI and the MMIO register files have in common. */
+export class TransportState {
+  readonly device: VirtioDevice;
+  deviceFeatureSelect = 0;
+  driverFeatureSelect = 0;
+  queueSelect = 0;
+
+  constructor(device: VirtioDevice) {
+    this.device = device;
+  }
+
+  /** The selected 32 bits of what the device offers; 0 beyond bit 63. */
+  get deviceFeatures(): number {
+    return featureWord(this.device.offered, this.deviceFeatureSelect);
+  }
+
+  get driverFeatures(): number {
+    return featureWord(this.device.negotiated, this.driverFeatureSelect);
+  }
+
+  get queue(): Virtqueue | undefined {
+    return this.device.queues[this.queueSelect];
+  }
+
+  /** Runs `change` on the selected queue, unless it is enabled already or does not exist: then the driver is told. */
+  configureQueue(change: (queue: Virtqueue) => void): void {
+    const { queue, device } = this;
+    if (queue && !queue.enabled) change(queue);
+    else
+      device.violation(
+        "4.1.5.1.3",
+        `queue ${this.queueSelect} changed ${queue ? "while enabled" : "though there is none"}`,
+      );
+  }
+
+  setQueueSize(size: number): void {
+    this.configureQueue((queue) => {
+      const valid = size > 0 && size <= queue.maximumSize && (size & (size - 1)) === 0;
+      if (valid) queue.size = size;
+      else {
+        this.device.violation(
+          "2.7",
+          `queue size ${size}: not a power of two up to ${queue.maximumSize}`,
+          queue.index,
+        );
+        // Not usable: the size stays invalid, so that enabling the queue fails instead of running with another size.
+        queue.size = 0;
+      }
+    });
+  }
+
+  enableQueue(): void {
+    const { queue, device } = this;
+    if (!queue) device.violation("2.6", `queue ${this.queueSelect} enabled, there is none`);
+    else if (queue.size === 0)
+      device.fatal("2.7", `queue ${queue.index} enabled with an invalid size`, queue.index);
+    else device.enableQueue(queue);
+  }
+
+  reset(): void {
+    this.deviceFeatureSelect = this.driverFeatureSelect = this.queueSelect = 0;
+  }
+}
+
+/** Half of a 64-bit address register, the other half kept. */
+export function withHalf(address: number, high: boolean, value: number): number {
+  const low = address % 2 ** 32;
+  const top = Math.floor(address / 2 ** 32);
+  return high ? value * 2 ** 32 + low : top * 2 ** 32 + value;
+}
+
+/** The low or the high half of a 64-bit address. */
+export function half(address: number, high: boolean): number {
+  return high ? Math.floor(address / 2 ** 32) : address % 2 ** 32;
+}
+
+function featureWord(features: bigint, select: number): number {
+  return select > 1 ? 0 : Number((features >> BigInt(32 * select)) & 0xffffffffn);
+}
