@@ -1,0 +1,93 @@
+import type { DeviceConfig, DiskStore, MachineConfig, Transport } from "./types.ts";
+
+/** The two fronts: each has stores that the other lacks, and a default machine of its own. */
+export type Platform = "browser" | "node";
+
+const MiB = 1024 ** 2;
+const GiB = 1024 ** 3;
+
+/** The sizes that a machine's parts can have, in bytes. */
+export const MEMORY = { least: 64 * MiB, most: 2 * GiB, multiple: MiB, standard: 256 * MiB } as const;
+export const DISK = { least: 512, most: 1024 * GiB, multiple: 512 } as const;
+
+/**
+ * Devices in one machine. The PCI bus has 32 slots, some of them v86's own, and a link from a stranger must not make
+ * thousands of disks.
+ */
+export const MOST_DEVICES = 24;
+
+export interface StoreTraits {
+  /** For help: where the bytes are, how long they stay. */
+  help: string;
+  platforms: readonly Platform[];
+  /** A disk's size when none is given, in bytes; undefined: what is behind it knows. */
+  size: number | undefined;
+  /** Bytes, when it is less than what any disk may have. */
+  most?: number;
+}
+
+export const STORES: Readonly<Record<DiskStore, StoreTraits>> = {
+  // All of such a disk may come to be in the host's memory, and a link must not be able to ask for a terabyte of it.
+  memory: {
+    help: "gone when the machine is",
+    platforms: ["browser", "node"],
+    size: 64 * MiB,
+    most: 2 * GiB,
+  },
+  file: { help: "the file at path, in Node", platforms: ["node"], size: undefined },
+  idb: {
+    help: "kept in IndexedDB under the disk's id, in the browser",
+    platforms: ["browser"],
+    size: 256 * MiB,
+  },
+};
+
+/** Where a disk lives when neither `store` nor `path` says so. */
+export const STANDARD_STORE: Readonly<Record<Platform, "memory" | "idb">> = {
+  browser: "idb",
+  node: "memory",
+};
+
+/** What every device has unless its options say otherwise. */
+export const STANDARD_DEVICE = { transport: "pci", eventIdx: true, indirect: true } as const;
+
+/** The transport of a device that the text does not name. The entropy device's is mmio, so that both are on show. */
+const IMPLIED_TRANSPORT: Readonly<Record<"console" | "rng" | "blk", Transport>> = {
+  console: "pci",
+  rng: "mmio",
+  blk: "pci",
+};
+
+/**
+ * What every machine has unless its text names a device of that kind, or `device=none`: a machine of somebody's own
+ * devices has a terminal (and with it the agent behind `exec`) and a source of entropy still.
+ */
+export function impliedDevices(): DeviceConfig[] {
+  return [
+    { ...STANDARD_DEVICE, device: "console", transport: IMPLIED_TRANSPORT.console },
+    { ...STANDARD_DEVICE, device: "rng", transport: IMPLIED_TRANSPORT.rng },
+  ];
+}
+
+/** The machine of an empty text: the implied devices and one disk. A new object at each call. */
+export function defaultMachine(platform: Platform): MachineConfig {
+  const store = STANDARD_STORE[platform];
+  return {
+    image: "debian-busybox",
+    memory: MEMORY.standard,
+    append: "",
+    devices: [
+      ...impliedDevices(),
+      {
+        ...STANDARD_DEVICE,
+        device: "blk",
+        transport: IMPLIED_TRANSPORT.blk,
+        id: "home",
+        store,
+        size: STORES[store].size,
+        path: undefined,
+        readonly: false,
+      },
+    ],
+  };
+}

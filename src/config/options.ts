@@ -1,0 +1,221 @@
+import {
+  defaultMachine,
+  DISK,
+  MEMORY,
+  STANDARD_DEVICE,
+  STANDARD_STORE,
+  STORES,
+  type Platform,
+} from "./defaults.ts";
+import type { Candidate } from "./similar.ts";
+import type { BlockConfig, CommonDeviceConfig, DeviceConfig, MachineConfig } from "./types.ts";
+import { choice, formatSize, onOff, size, text, type ValueType } from "./values.ts";
+
+/**
+ * The words of the grammar as tables. The parser, the formatter, the help, the error messages and the page's forms
+ * all come from these; a new option is one entry here and one property in ./types.ts, and the compiler asks for the
+ * one when it sees the other.
+ */
+export interface Option<Owner, Value> {
+  /** How it is called in the text. */
+  readonly word: string;
+  readonly type: ValueType<Exclude<Value, undefined>>;
+  readonly help: string;
+  /** What people used to other hypervisors might write; never accepted, only understood. */
+  readonly akin?: readonly string[];
+  /** The value when the text has none. `known` holds the options before this one in the table. */
+  standard(known: Partial<Owner>, context: Context): Value;
+  /** That value for the help, where it is not the same everywhere. */
+  readonly standardHelp?: string;
+}
+
+export interface Context {
+  platform: Platform;
+  /** How many devices of the same kind stand before this one. */
+  position: number;
+}
+
+export type OptionTable<Owner> = {
+  readonly [Key in Exclude<keyof Owner, "device" | "devices">]: Option<Owner, Owner[Key]>;
+};
+
+export const MACHINE_WORDS: OptionTable<MachineConfig> = {
+  image: {
+    word: "image",
+    type: text({
+      syntax: "NAME",
+      mostBytes: 64,
+      pattern: /^[a-z0-9][a-z0-9._-]*$/,
+      expected: "an image's name: small letters, digits, dots, dashes and underscores",
+    }),
+    help: "the guest to boot",
+    akin: ["guest", "kernel", "os"],
+    standard: (_, { platform }) => defaultMachine(platform).image,
+  },
+  memory: {
+    word: "memory",
+    type: size({ what: "memory", ...MEMORY }),
+    help: "the machine's memory, 64M to 2G in steps of 1M",
+    akin: ["mem", "ram", "m"],
+    standard: (_, { platform }) => defaultMachine(platform).memory,
+  },
+  append: {
+    word: "append",
+    type: text({
+      syntax: "TEXT",
+      // Linux's COMMAND_LINE_SIZE on x86 is 2048, and the image's own parameters need their part of it.
+      mostBytes: 1536,
+      expected: "kernel parameters, without control characters",
+    }),
+    help: "kernel parameters after the image's own",
+    akin: ["cmdline", "args", "parameters"],
+    standard: (_, { platform }) => defaultMachine(platform).append,
+  },
+};
+
+/** What every device understands. */
+export const COMMON_OPTIONS: OptionTable<CommonDeviceConfig> = {
+  transport: {
+    word: "transport",
+    type: choice({ name: "pci", akin: ["virtio-pci"] }, { name: "mmio", akin: ["virtio-mmio"] }),
+    help: "the register file in front of it",
+    akin: ["bus"],
+    standard: () => STANDARD_DEVICE.transport,
+  },
+  eventIdx: {
+    word: "event_idx",
+    type: onOff,
+    help: "offer VIRTIO_F_EVENT_IDX",
+    standard: () => STANDARD_DEVICE.eventIdx,
+  },
+  indirect: {
+    word: "indirect",
+    type: onOff,
+    help: "offer VIRTIO_F_INDIRECT_DESC",
+    akin: ["indirect_desc"],
+    standard: () => STANDARD_DEVICE.indirect,
+  },
+};
+
+const BLOCK_OPTIONS: OptionTable<BlockConfig> = {
+  id: {
+    word: "id",
+    type: text({
+      syntax: "NAME",
+      mostBytes: 20,
+      pattern: /^[A-Za-z0-9._-]+$/,
+      expected: "a disk's name: letters, digits, dots, dashes and underscores",
+    }),
+    help: "its name in a store, its serial number in the guest",
+    akin: ["name", "serial"],
+    standard: (_, { position }) => `disk${position}`,
+    standardHelp: "disk0, disk1, …",
+  },
+  path: {
+    word: "path",
+    type: text({ syntax: "FILE", mostBytes: 4096, pattern: /^./u, expected: "the path of a file" }),
+    help: "the file of store=file, which then goes without saying",
+    akin: ["file", "filename"],
+    standard: () => undefined,
+  },
+  store: {
+    word: "store",
+    type: choice("memory", "file", { name: "idb", akin: ["indexeddb"] }),
+    help: "where its bytes are",
+    akin: ["backend", "driver"],
+    standard: ({ path }, { platform }) => (path === undefined ? STANDARD_STORE[platform] : "file"),
+    standardHelp: "idb in the browser, memory in Node",
+  },
+  size: {
+    word: "size",
+    type: size({ what: "a disk", ...DISK }),
+    help: "up to 1T in steps of 512 bytes",
+    akin: ["capacity"],
+    standard: ({ store }) => (store === undefined ? undefined : STORES[store].size),
+    standardHelp: "64M in memory, 256M in idb, a file's own",
+  },
+  readonly: {
+    word: "readonly",
+    type: onOff,
+    help: "the guest cannot write to it",
+    akin: ["ro", "read-only", "read_only"],
+    standard: () => false,
+  },
+  ...COMMON_OPTIONS,
+};
+
+/** One kind of device. */
+export interface DeviceKind<Config extends DeviceConfig> {
+  readonly help: string;
+  readonly akin: readonly string[];
+  readonly options: OptionTable<Config>;
+  /** How many a machine may have, where that is less than the machine's own limit. */
+  readonly most?: number;
+  /** What no table of single options can say. Returns the option to point at, and the problem. */
+  check?(config: Config): { word: string; problem: string; expected: string } | undefined;
+}
+
+export const DEVICE_KINDS: {
+  readonly [Config in DeviceConfig as Config["device"]]: DeviceKind<Config>;
+} = {
+  console: {
+    help: "the terminal, and the agent that runs commands in the guest",
+    akin: ["serial", "virtio-console", "tty"],
+    options: COMMON_OPTIONS,
+    most: 1,
+  },
+  rng: {
+    help: "entropy for the guest",
+    akin: ["entropy", "random", "virtio-rng"],
+    options: COMMON_OPTIONS,
+  },
+  blk: {
+    help: "a disk",
+    akin: ["block", "disk", "drive", "virtio-blk"],
+    options: BLOCK_OPTIONS,
+    check: checkDisk,
+  },
+};
+
+function checkDisk({ store, path, size: bytes }: BlockConfig) {
+  if (store === "file" && path === undefined) {
+    return {
+      word: "store",
+      problem: "A disk with store=file needs its file",
+      expected: "path=FILE beside it",
+    };
+  }
+  if (store !== "file" && path !== undefined) {
+    return {
+      word: "path",
+      problem: `A disk with store=${store} has no path`,
+      expected: "path only with store=file",
+    };
+  }
+  const most = STORES[store].most ?? DISK.most;
+  if (bytes !== undefined && bytes > most) {
+    const given = formatSize(bytes);
+    return {
+      word: "size",
+      problem: `${given} is too much for a disk with store=${store}`,
+      expected: `at most ${formatSize(most)}`,
+    };
+  }
+  return undefined;
+}
+
+/** A table as the generic code sees it: property and option. The tables' own types have checked that they match. */
+export function entries(table: object): [key: string, option: Option<object, unknown>][] {
+  return Object.entries(table) as [string, Option<object, unknown>][];
+}
+
+/** A kind of device as the generic code sees it; its own row's type has checked its rules against its configuration. */
+export function kindOf(kind: DeviceConfig["device"]): DeviceKind<DeviceConfig> {
+  const kinds: Record<DeviceConfig["device"], DeviceKind<DeviceConfig>> = DEVICE_KINDS;
+  return kinds[kind];
+}
+
+/** A table's words with what else people call them. */
+export function candidates(table: object): Candidate[] {
+  return entries(table).map(([, { word, akin }]) => ({ name: word, ...(akin && { akin }) }));
+}
