@@ -206,7 +206,6 @@ describe("a configuration that is refused", () => {
     const text = "device=blk,id=a&device=blk,id=a";
     assert.throws(() => parseConfig(text), { place: { text, offset: 16, length: 15 } });
   });
-  });
 
   it("is shown with its piece underlined, in one line of the terminal", () => {
     const filler = "x".repeat(500);
