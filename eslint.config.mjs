@@ -13,6 +13,7 @@ export default tseslint.config(
       ],
       // Indices in ring and register code are checked by construction; `!` says so without a branch on the hot path.
       "@typescript-eslint/no-non-null-assertion": "off",
+      "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_" }],
       "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
     },
   },

@@ -58,7 +58,10 @@ export class GuestAgent {
       const command: Command = { text, options, resolve, reject };
       const abort = (): void =>
         reject(new DOMException("The wait for the command was given up.", "AbortError"));
-      if (options.signal?.aborted) return abort();
+      if (options.signal?.aborted) {
+        abort();
+        return;
+      }
       options.signal?.addEventListener("abort", abort, { once: true });
       this.#waiting.push(command);
       this.#next();

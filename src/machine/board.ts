@@ -16,10 +16,10 @@ export interface BoardOptions {
   memory: number;
   wasm: WebAssembly.Module;
   devices: readonly { device: VirtioDevice; transport: Transport }[];
-  onSerial(byte: number): void;
-  onPowerOff(): void;
-  onReset(): void;
-  onCrash(error: unknown): void;
+  onSerial: (byte: number) => void;
+  onPowerOff: () => void;
+  onReset: () => void;
+  onCrash: (error: unknown) => void;
 }
 
 /** Where virtio-mmio devices lie, a page each: above the PCI window, below the IOAPIC, as QEMU's microvm has them. */

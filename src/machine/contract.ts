@@ -44,7 +44,7 @@ export interface V86Cpu {
     ): void;
   };
   mmap_write16(address: number, value: number): void;
-  main_loop(): number;
+  main_loop: () => number;
   reboot_internal(): void;
   handle_irqs(): void;
   jit_dirty_cache(start: number, end: number): void;

@@ -35,11 +35,11 @@ export interface CpuOptions {
   /** Bytes of guest memory. */
   memory: number;
   /** A byte written to the first serial port. */
-  onSerial(byte: number): void;
+  onSerial: (byte: number) => void;
   /** The guest asked for a hard reset through the keyboard controller or port 0xCF9. */
-  onReset(): void;
+  onReset: () => void;
   /** v86 or a device model threw: the CPU has stopped. */
-  onCrash(error: unknown): void;
+  onCrash: (error: unknown) => void;
 }
 
 /**

@@ -8,6 +8,7 @@ import type { Observer, Violation } from "../virtio/observer.ts";
 import { AGENT_PORTS, type ExecOptions, GuestAgent } from "./agent.ts";
 import { Board } from "./board.ts";
 import { type DeviceDescription, describeDevice } from "./describe.ts";
+export type { DeviceDescription } from "./describe.ts";
 import type { GuestImage } from "./image.ts";
 import { PanicWatch } from "./panic.ts";
 import { SerialOutput } from "./serial.ts";
@@ -285,7 +286,7 @@ export class Machine {
   }
 
   async #flushDisks(): Promise<void> {
-    const results = await Promise.allSettled([...this.#options.disks.values()].map((disk) => disk.flush()));
+    const results = await Promise.allSettled([...this.#options.disks.values()].map(async (disk) => disk.flush()));
     for (const result of results) {
       if (result.status === "rejected") this.#options.onMessage?.("error", describeError(result.reason));
     }

@@ -232,8 +232,10 @@ export class ConsolePort {
       this.#outgoing ??= queue.take();
       if (!this.#outgoing) return;
       const { reader } = this.#outgoing;
-      while (reader.remaining > 0 && !this.#sinkBusy) this.#give(reader.view(reader.remaining));
-      if (reader.remaining > 0) return;
+      while (reader.remaining > 0) {
+        const goesOn = this.#give(reader.view(reader.remaining));
+        if (!goesOn && reader.remaining > 0) return;
+      }
       queue.put(this.#outgoing, 0);
       this.#outgoing = undefined;
     }
@@ -256,15 +258,17 @@ export class ConsolePort {
 
   #sinkReady: Promise<void> = Promise.resolve();
 
-  #give(piece: Uint8Array): void {
+  /** Returns false when the sink wants no more for now. */
+  #give(piece: Uint8Array): boolean {
     const waiting = this.#sink?.write(piece);
-    if (!waiting) return;
+    if (!waiting) return true;
     this.#sinkBusy = true;
     const again = (): void => {
       this.#sinkBusy = false;
       this.#device.transmit();
     };
     this.#sinkReady = waiting.then(again, again);
+    return false;
   }
 }
 
