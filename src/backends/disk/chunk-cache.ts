@@ -1,0 +1,61 @@
+/** A chunk in memory. */
+export interface Chunk {
+  readonly number: number;
+  readonly data: Uint8Array;
+  /** Written since its last save began. */
+  dirty: boolean;
+  /** Part of a save that has not ended. */
+  saving: boolean;
+  /** Touched since the eviction last looked. */
+  used: boolean;
+  /** The load that somebody waits for it with (ChunkLoader), which keeps it from eviction. */
+  load: number;
+}
+
+/**
+ * The chunks in memory. Clean ones are bounded by `evict`, oldest first with a second chance (CLOCK: a hit costs one store,
+ * where a true LRU would relink a list); dirty ones and those being saved stay: they may exist nowhere else.
+ */
+export class ChunkCache {
+  /** In the order in which the clock's hand passes them. */
+  readonly #chunks = new Map<number, Chunk>();
+
+  get size(): number {
+    return this.#chunks.size;
+  }
+
+  get(number: number): Chunk | undefined {
+    const chunk = this.#chunks.get(number);
+    if (chunk) chunk.used = true;
+    return chunk;
+  }
+
+  /** Whether the chunk is in memory; does not count as use. */
+  has(number: number): boolean {
+    return this.#chunks.has(number);
+  }
+
+  /** Adds a chunk that is not there yet and keeps `data` itself. */
+  add(number: number, data: Uint8Array): Chunk {
+    const chunk = { number, data, dirty: false, saving: false, used: true, load: 0 };
+    this.#chunks.set(number, chunk);
+    return chunk;
+  }
+
+  /** Drops clean chunks, save those of the load numbered `load`, until at most `limit` chunks are left, if it can. */
+  evict(limit: number, load: number): void {
+    // What is put back at the end comes by once more, with `used` cleared: at most two rounds.
+    for (const chunk of this.#chunks.values()) {
+      if (this.#chunks.size <= limit) return;
+      if (chunk.dirty || chunk.saving || chunk.load === load) continue;
+      this.#chunks.delete(chunk.number);
+      if (!chunk.used) continue;
+      chunk.used = false;
+      this.#chunks.set(chunk.number, chunk);
+    }
+  }
+
+  clear(): void {
+    this.#chunks.clear();
+  }
+}

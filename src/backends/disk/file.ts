@@ -1,0 +1,255 @@
+import { closeSync, constants, existsSync, fdatasync, fstatSync, ftruncateSync } from "node:fs";
+import { openSync, readSync, rmSync, statSync, writeSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { dirname } from "node:path";
+import { promisify } from "node:util";
+import type { BlockBackend } from "../../virtio/block-backend.ts";
+import { checkCapacity, sizeText } from "./capacity.ts";
+import { DiskBusyError, DiskError, asError } from "./errors.ts";
+import { lockFile } from "./file-lock.ts";
+
+const syncData = promisify(fdatasync);
+
+export interface FileDiskOptions {
+  /** Bytes, a multiple of 512. A file that does not exist, or is empty, gets this size (sparse); another must have it. */
+  size?: number | undefined;
+  /** Opens without the right to write; several machines may do so at once. */
+  readOnly?: boolean | undefined;
+}
+
+/**
+ * Opens a raw disk image and locks it against other machines.
+ *
+ * @throws DiskError: "busy" when another machine has it, "invalid" for what is no disk file or has another size,
+ *   "blocked" where rights are missing, "full" when no file of that size can be made
+ */
+export async function openFileDisk(path: string, options: FileDiskOptions = {}): Promise<FileDisk> {
+  const readOnly = options.readOnly ?? false;
+  if (options.size !== undefined) checkCapacity(options.size, `The disk file ${path}`);
+
+  const create = !readOnly && options.size !== undefined;
+  const { fd, created } = openRegular(path, readOnly, create);
+  try {
+    lockFile(fd, path, readOnly ? "shared" : "exclusive");
+    let size = fstatSync(fd).size;
+    if (size === 0 && create && options.size !== undefined) {
+      size = options.size;
+      resizeFile(fd, path, size);
+      // The name must survive a power cut as well as what is later flushed into the file.
+      if (created) await syncDirectory(dirname(path));
+    }
+    checkFileSize(path, size, options.size);
+    return new FileDisk(fd, path, size, readOnly);
+  } catch (error) {
+    // Leave no empty file behind, unless another machine found it in the moment before we locked it.
+    const ours = created && !(error instanceof DiskBusyError);
+    if (ours && fstatSync(fd).size === 0) rmSync(path, { force: true });
+    closeSync(fd);
+    throw toDiskError(error, path);
+  }
+}
+
+/** A disk in a file: synchronous positional reads and writes, made durable by fdatasync(2). */
+export class FileDisk implements BlockBackend {
+  readonly readOnly: boolean;
+  readonly #path: string;
+  #fd: number | undefined;
+  #capacity: number;
+  /** Whether something was written that no sync has begun to cover. */
+  #dirty = false;
+  #syncing: Promise<void> | undefined;
+  /** The first sync that failed: Linux forgets pages that it could not write, so no later sync can be believed. */
+  #syncFailure: DiskError | undefined;
+  #listeners: (() => void)[] = [];
+
+  /** Takes over the locked descriptor. Use openFileDisk. */
+  constructor(fd: number, path: string, capacity: number, readOnly: boolean) {
+    this.#fd = fd;
+    this.#path = path;
+    this.#capacity = capacity;
+    this.readOnly = readOnly;
+  }
+
+  get capacity(): number {
+    return this.#capacity;
+  }
+
+  prepare(): undefined {
+    return undefined;
+  }
+
+  read(offset: number, target: Uint8Array): void {
+    const fd = this.#open();
+    try {
+      for (let done = 0; done < target.length;) {
+        const count = readSync(fd, target, done, target.length - done, offset + done);
+        if (count === 0) {
+          const file = `The disk file ${this.#path}`;
+          throw new DiskError("io", `${file} became shorter than ${this.#capacity} bytes.`);
+        }
+        done += count;
+      }
+    } catch (error) {
+      throw toDiskError(error, this.#path);
+    }
+  }
+
+  write(offset: number, source: Uint8Array): void {
+    const fd = this.#open();
+    if (this.readOnly) throw new DiskError("invalid", `The disk file ${this.#path} is open read-only.`);
+    this.#dirty = true;
+    try {
+      for (let done = 0; done < source.length;) {
+        done += writeSync(fd, source, done, source.length - done, offset + done);
+      }
+    } catch (error) {
+      throw toDiskError(error, this.#path);
+    }
+  }
+
+  flush(): Promise<void> | undefined {
+    if (this.#syncFailure) return Promise.reject(this.#syncFailure);
+    if (!this.#dirty) return this.#syncing;
+    this.#dirty = false;
+    // One after the other: of two at once, the kernel may report a lost write to the wrong one.
+    const sync = (this.#syncing ?? Promise.resolve()).then(() => this.#sync());
+    const mine = sync.finally(() => {
+      if (this.#syncing === mine) this.#syncing = undefined;
+    });
+    this.#syncing = mine;
+    return mine;
+  }
+
+  onResize(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Grows the file (sparse) and the disk to `bytes`, a multiple of 512. Shrinking is refused: it would cut off data. */
+  resize(bytes: number): void {
+    const fd = this.#open();
+    checkCapacity(bytes, `The disk file ${this.#path}`);
+    if (this.readOnly) throw new DiskError("invalid", `The disk file ${this.#path} is open read-only.`);
+    if (bytes < this.#capacity) {
+      throw new DiskError(
+        "invalid",
+        `The disk file ${this.#path} has ${sizeText(this.#capacity)} and cannot shrink to ${sizeText(bytes)}.`,
+      );
+    }
+    resizeFile(fd, this.#path, bytes);
+    this.#dirty = true;
+    this.#capacity = bytes;
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** Rejects when what was written could not be made durable; the file is closed and unlocked all the same. */
+  async dispose(): Promise<void> {
+    if (this.#fd === undefined) return;
+    this.#listeners = [];
+    try {
+      await this.flush();
+    } finally {
+      closeSync(this.#fd);
+      this.#fd = undefined;
+    }
+  }
+
+  async #sync(): Promise<void> {
+    try {
+      await syncData(this.#open());
+    } catch (error) {
+      this.#syncFailure ??= toDiskError(error, this.#path);
+      throw this.#syncFailure;
+    }
+  }
+
+  #open(): number {
+    if (this.#fd === undefined) throw new DiskError("gone", `The disk file ${this.#path} is closed.`);
+    return this.#fd;
+  }
+}
+
+function openRegular(path: string, readOnly: boolean, create: boolean): { fd: number; created: boolean } {
+  const access = readOnly ? constants.O_RDONLY : constants.O_RDWR;
+  try {
+    if (create) {
+      try {
+        const fd = openSync(path, access | constants.O_CREAT | constants.O_EXCL, 0o666);
+        return { fd, created: true };
+      } catch (error) {
+        if (codeOf(error) !== "EEXIST") throw error;
+      }
+    }
+    // Before opening: to open a pipe would wait for its other end, to open a device may do anything.
+    if (!statSync(path).isFile()) {
+      throw new DiskError("invalid", `${path} is not a regular file and cannot be a disk.`);
+    }
+    return { fd: openSync(path, access), created: false };
+  } catch (error) {
+    throw toDiskError(error, path);
+  }
+}
+
+function checkFileSize(path: string, actual: number, wanted: number | undefined): void {
+  if (actual === 0) throw new DiskError("invalid", `The disk file ${path} is empty: give it a size.`);
+  checkCapacity(actual, `The disk file ${path}`);
+  if (wanted !== undefined && wanted !== actual) {
+    throw new DiskError(
+      "invalid",
+      `The disk file ${path} has ${sizeText(actual)}, not ${sizeText(wanted)}. ` +
+        "Leave out the size to use the file as it is.",
+    );
+  }
+}
+
+function resizeFile(fd: number, path: string, bytes: number): void {
+  try {
+    ftruncateSync(fd, bytes);
+  } catch (error) {
+    throw toDiskError(error, path);
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
+
+function toDiskError(cause: unknown, path: string): DiskError {
+  if (cause instanceof DiskError) return cause;
+  const file = `The disk file ${path}`;
+  switch (codeOf(cause)) {
+    case "ENOENT":
+    case "ENOTDIR":
+      return new DiskError("invalid", `${file} does not exist${missing(path)}.`, { cause });
+    case "EISDIR":
+      return new DiskError("invalid", `${path} is a folder and cannot be a disk.`, { cause });
+    case "ENOSPC":
+    case "EDQUOT":
+      return new DiskError("full", `No space is left for the disk file ${path}.`, { cause });
+    case "EFBIG":
+      return new DiskError("full", `${file} would be larger than its file system allows.`, { cause });
+    case "EACCES":
+    case "EPERM":
+    case "EROFS":
+      return new DiskError("blocked", `${file} cannot be opened: permission is missing (${codeOf(cause)}).`, {
+        cause,
+      });
+    default:
+      return new DiskError("io", `${file} failed: ${asError(cause).message}.`, { cause });
+  }
+}
+
+/** What to do about a file that is missing. */
+function missing(path: string): string {
+  const folder = dirname(path);
+  if (!existsSync(folder)) return `, nor does the folder ${folder}`;
+  return ": it is created when a size is given and the disk is not read-only";
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException | undefined)?.code;
+}

@@ -1,0 +1,96 @@
+import type { BlockBackend } from "../../virtio/block-backend.ts";
+import { checkCapacity, sizeText } from "./capacity.ts";
+import { DiskError } from "./errors.ts";
+
+/** Unit of allocation, in bytes: large enough that requests rarely cross it, small enough that a sparse disk stays small. */
+const CHUNK = 1024 * 1024;
+
+/** A disk in memory, empty at first, gone with the machine. Takes memory only where something was written. */
+export class MemoryDisk implements BlockBackend {
+  readonly readOnly: boolean;
+  #capacity: number;
+  #chunks: (Uint8Array | undefined)[];
+  #listeners: (() => void)[] = [];
+
+  /** @param capacity bytes, a multiple of 512. Throws a DiskError "invalid" on any other size. */
+  constructor(capacity: number, options: { readOnly?: boolean } = {}) {
+    this.#capacity = checkCapacity(capacity, "A disk in memory");
+    // With its length given, V8 keeps the array flat; filled from the far end it would become a hash table.
+    this.#chunks = new Array<Uint8Array | undefined>(Math.ceil(capacity / CHUNK));
+    this.readOnly = options.readOnly ?? false;
+  }
+
+  get capacity(): number {
+    return this.#capacity;
+  }
+
+  /** Memory that the disk takes now, in bytes. */
+  get allocated(): number {
+    return this.#chunks.reduce((sum, chunk) => sum + (chunk ? CHUNK : 0), 0);
+  }
+
+  prepare(): undefined {
+    return undefined;
+  }
+
+  read(offset: number, target: Uint8Array): void {
+    let at = offset % CHUNK;
+    let index = (offset - at) / CHUNK;
+    for (let done = 0; done < target.length; at = 0, index++) {
+      const count = Math.min(CHUNK - at, target.length - done);
+      const chunk = this.#chunks[index];
+      if (!chunk) target.fill(0, done, done + count);
+      else target.set(chunk.subarray(at, at + count), done);
+      done += count;
+    }
+  }
+
+  write(offset: number, source: Uint8Array): void {
+    if (this.readOnly) throw new DiskError("invalid", "The disk in memory is read-only.");
+    let at = offset % CHUNK;
+    let index = (offset - at) / CHUNK;
+    for (let done = 0; done < source.length; at = 0, index++) {
+      const count = Math.min(CHUNK - at, source.length - done);
+      const whole = done === 0 && count === source.length;
+      (this.#chunks[index] ?? this.#allocate(index)).set(
+        whole ? source : source.subarray(done, done + count),
+        at,
+      );
+      done += count;
+    }
+  }
+
+  flush(): undefined {
+    return undefined;
+  }
+
+  onResize(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Gives the disk another size in bytes. What lies beyond a smaller size is lost: growing again shows zeros. */
+  resize(capacity: number): void {
+    checkCapacity(capacity, "A disk in memory");
+    this.#chunks.length = Math.ceil(capacity / CHUNK);
+    if (capacity % CHUNK !== 0) this.#chunks.at(-1)?.fill(0, capacity % CHUNK);
+    this.#capacity = capacity;
+    for (const listener of this.#listeners) listener();
+  }
+
+  dispose(): Promise<void> {
+    this.#chunks = [];
+    this.#listeners = [];
+    return Promise.resolve();
+  }
+
+  #allocate(index: number): Uint8Array {
+    try {
+      return (this.#chunks[index] = new Uint8Array(CHUNK));
+    } catch (cause) {
+      const held = sizeText(this.allocated);
+      throw new DiskError("full", `There is no memory left for the disk in memory, which holds ${held}.`, {
+        cause,
+      });
+    }
+  }
+}
