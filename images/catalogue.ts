@@ -1,0 +1,17 @@
+/** The images that can be made. A new one is a folder with its recipe, and one line here. */
+import { debianBusybox } from "./debian-busybox/recipe.ts";
+import { ImageBuildError } from "./errors.ts";
+import type { Recipe } from "./recipe.ts";
+
+const RECIPES: readonly Recipe[] = [debianBusybox];
+
+export const imageNames: readonly string[] = RECIPES.map((recipe) => recipe.name);
+
+/** Throws an ImageBuildError that lists the known names for an unknown one. */
+export function findRecipe(name: string): Recipe {
+  const recipe = RECIPES.find((each) => each.name === name);
+  if (recipe) return recipe;
+  throw new ImageBuildError(
+    `There is no image "${name}". Images that can be made: ${imageNames.join(", ")}.`,
+  );
+}

@@ -1,0 +1,140 @@
+/**
+ * The default guest: Debian's stock i386 kernel with an initramfs of busybox and the kernel package's own modules.
+ * Everything comes from two packages; ./rootfs has the few scripts and settings that are ours.
+ */
+import { createHash } from "node:crypto";
+import { copyFile, mkdir, readFile, stat, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
+import type { ImageFile, ImageManifest } from "../../src/machine/image.ts";
+import type { Control } from "../apt/control.ts";
+import type { PrivateApt } from "../apt/private-apt.ts";
+import { ImageBuildError } from "../errors.ts";
+import { extractVmlinux } from "../pack/bzimage.ts";
+import { acquirePackages, unpack, type Package, type RecordedPackage } from "../packages.ts";
+import type { Build, Recipe } from "../recipe.ts";
+import { requirePrograms, run } from "../run.ts";
+import { makeInitramfs } from "./initramfs.ts";
+import { kernelParameters } from "./kernel-parameters.ts";
+
+export const debianBusybox: Recipe = {
+  name: "debian-busybox",
+  release: "bookworm",
+  architecture: "i386",
+  make,
+};
+
+const MIB = 1024 * 1024;
+
+async function make(build: Build): Promise<void> {
+  requirePrograms({ xz: "xz-utils", "dpkg-deb": "dpkg" });
+  const packages = await acquirePackages(build, resolve, (name) =>
+    name.startsWith("linux-image-") ? "GPL-2.0-only WITH Linux-syscall-note" : "GPL-2.0-only",
+  );
+  const [kernelPackage, busyboxPackage] = packages as [Package, Package];
+
+  build.progress.step("Unpacking the packages");
+  const kernelFolder = await unpack(kernelPackage, build.scratchFolder);
+  const busyboxFolder = await unpack(busyboxPackage, build.scratchFolder);
+  const release = kernelPackage.record.name.replace(/^linux-image-/, "");
+
+  build.progress.step("Taking the kernel out of its bzImage");
+  const bzImagePath = join(kernelFolder, `boot/vmlinuz-${release}`);
+  const vmlinux = await extractVmlinux(await readFile(bzImagePath), unxz);
+  const kernel = await writeCompressed(build, "vmlinux.gz", vmlinux);
+
+  build.progress.step("Writing the initramfs");
+  const initramfs = await makeInitramfs({
+    rootfs: join(build.recipeFolder, "rootfs"),
+    busybox: join(busyboxFolder, "bin/busybox"),
+    modules: join(kernelFolder, "lib/modules", release),
+    release,
+    // The kernel's date for all files: the same packages give the same bytes.
+    mtime: Math.floor((await stat(bzImagePath)).mtimeMs / 1000),
+  });
+  const initrd = await writeCompressed(build, "initrd.gz", initramfs);
+
+  // For the benchmark's peers, which start from a bzImage with firmware.
+  await copyFile(bzImagePath, join(build.cacheFolder, "bzImage"));
+  await writeFile(join(build.cacheFolder, "initrd"), initramfs);
+
+  await writeLicences(build, packages, [kernelFolder, busyboxFolder]);
+  const manifest = describe(
+    { kernel, initrd },
+    packages.map((each) => each.record),
+  );
+  await writeFile(join(build.publicFolder, "manifest.json"), `${JSON.stringify(manifest, undefined, 2)}\n`);
+  build.progress.done(
+    `debian-busybox is made: Linux ${release}, ${((kernel.storedSize + initrd.storedSize) / 1e6).toFixed(1)} MB to download`,
+  );
+}
+
+/** linux-image-686 is a name for the present kernel: it contains nothing and depends on the real package. */
+async function resolve(apt: PrivateApt): Promise<Control[]> {
+  const [current] = await apt.show(["linux-image-686"]);
+  const depends = current?.get("Depends") ?? "";
+  const kernel = /\blinux-image-\d[\w.+-]*-686\b/.exec(depends)?.[0];
+  if (kernel === undefined) {
+    throw new ImageBuildError(`linux-image-686 depends on no kernel that is known here: "${depends}".`);
+  }
+  return apt.show([kernel, "busybox-static"]);
+}
+
+async function unxz(stream: Uint8Array): Promise<Uint8Array> {
+  return (await run("xz", ["--decompress", "--stdout", "--format=xz"], { input: stream })).stdout;
+}
+
+async function writeCompressed(build: Build, path: string, bytes: Uint8Array): Promise<ImageFile> {
+  const stored = await promisify(gzip)(bytes, { level: 9 });
+  await writeFile(join(build.publicFolder, path), stored);
+  return {
+    path,
+    encoding: "gzip",
+    storedSize: stored.length,
+    size: bytes.length,
+    sha256: createHash("sha256").update(bytes).digest("hex"),
+  };
+}
+
+function describe(
+  files: ImageManifest["files"],
+  packages: RecordedPackage[],
+): ImageManifest & { packages: RecordedPackage[] } {
+  return {
+    format: 1,
+    name: debianBusybox.name,
+    title: "Debian kernel with busybox",
+    description:
+      "The stock i386 kernel of Debian 12 and its own virtio modules, with busybox in an initramfs. Nothing is patched.",
+    files,
+    kernelParameters: kernelParameters.map(({ parameter }) => parameter).join(" "),
+    memory: { minimum: 64 * MIB, recommended: 256 * MIB },
+    packages,
+  };
+}
+
+/** What the licences of the packages ask to go along with their binaries: notices, texts, and where the sources are. */
+async function writeLicences(build: Build, packages: Package[], unpacked: string[]): Promise<void> {
+  const folder = join(build.publicFolder, "licences");
+  await mkdir(folder, { recursive: true });
+  for (const [index, { record }] of packages.entries()) {
+    const notice = join(unpacked[index]!, "usr/share/doc", record.name, "copyright");
+    await copyFile(notice, join(folder, `${record.name}.copyright.txt`)).catch((error: unknown) => {
+      throw new ImageBuildError(`The package ${record.name} has no copyright notice.`, { cause: error });
+    });
+  }
+  for (const text of ["GPL-2.txt", "LGPL-2.1.txt"]) {
+    await copyFile(join(build.recipeFolder, "licences", text), join(folder, basename(text)));
+  }
+  const sources = packages.map(({ record }) => {
+    const all = [record.source, ...record.builtUsing].map(({ name, version }) => `  ${name} ${version}`);
+    return `${record.name} ${record.version}\n${all.join("\n")}\n`;
+  });
+  await writeFile(
+    join(folder, "SOURCES.txt"),
+    "The programs in this image are Debian's, unchanged. Debian publishes the source of every package; where a deb-src\n" +
+      "line for bookworm is among apt's sources, `apt-get source NAME=VERSION` fetches it. Packages, and below each the\n" +
+      `source packages that it was built from:\n\n${sources.join("\n")}`,
+  );
+}

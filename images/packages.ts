@@ -1,0 +1,94 @@
+/** The Debian packages of an image: found, downloaded, verified, and remembered for the next build. */
+import { createHash } from "node:crypto";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { ImagePackage } from "../src/machine/image.ts";
+import { sources, type Control, type SourcePackage } from "./apt/control.ts";
+import type { PrivateApt } from "./apt/private-apt.ts";
+import { ImageBuildError } from "./errors.ts";
+import type { Build } from "./recipe.ts";
+import { requirePrograms, run } from "./run.ts";
+
+/** A package in the manifest, with the sources of what is linked into it. */
+export interface RecordedPackage extends ImagePackage {
+  builtUsing: SourcePackage[];
+}
+
+export interface Package {
+  record: RecordedPackage;
+  /** The .deb on this machine. */
+  file: string;
+}
+
+/**
+ * The packages that `resolve` picks. Those of the last build are taken again while their files are whole, so that a
+ * changed recipe needs no network; `build.refresh` asks the mirror for newer ones. `licence` gives the SPDX expression.
+ */
+export async function acquirePackages(
+  build: Build,
+  resolve: (apt: PrivateApt) => Promise<Control[]>,
+  licence: (packageName: string) => string,
+): Promise<Package[]> {
+  const listFile = join(build.cacheFolder, "packages.json");
+  if (!build.refresh) {
+    const kept = await readKept(listFile);
+    if (kept) return kept;
+  }
+  build.progress.step("Reading Debian's package lists");
+  await build.apt.update(build.progress);
+  const controls = await resolve(build.apt);
+  build.progress.step(`Downloading ${controls.map((control) => control.get("Package")!).join(", ")}`);
+  const files = await build.apt.download(controls, build.progress);
+  const packages = controls.map((control, index) => ({
+    record: { ...record(control), licence: licence(control.get("Package")!) },
+    file: files[index]!,
+  }));
+  for (const each of packages) {
+    if (await isWhole(each)) continue;
+    throw new ImageBuildError(`apt-get ended well, but ${each.file} is missing or not what Debian signed.`);
+  }
+  await mkdir(build.cacheFolder, { recursive: true });
+  await writeFile(listFile, JSON.stringify(packages, undefined, 2));
+  return packages;
+}
+
+function record(control: Control): Omit<RecordedPackage, "licence"> {
+  const field = (name: string): string => {
+    const value = control.get(name);
+    if (value === undefined) throw new ImageBuildError(`apt gives no "${name}" of a package.`);
+    return value;
+  };
+  return {
+    name: field("Package"),
+    version: field("Version"),
+    architecture: field("Architecture"),
+    sha256: field("SHA256"),
+    size: Number(field("Size")),
+    ...sources(control),
+  };
+}
+
+async function readKept(listFile: string): Promise<Package[] | undefined> {
+  let packages: Package[];
+  try {
+    packages = JSON.parse(await readFile(listFile, "utf8")) as Package[];
+  } catch {
+    return undefined;
+  }
+  for (const each of packages) if (!(await isWhole(each))) return undefined;
+  return packages;
+}
+
+async function isWhole({ file, record }: Package): Promise<boolean> {
+  const bytes = await readFile(file).catch(() => undefined);
+  return bytes !== undefined && createHash("sha256").update(bytes).digest("hex") === record.sha256;
+}
+
+/** Unpacks a package's files into a new folder, without the scripts of its installation. */
+export async function unpack(each: Package, folder: string): Promise<string> {
+  requirePrograms({ "dpkg-deb": "dpkg" });
+  const target = join(folder, each.record.name);
+  await mkdir(target, { recursive: true });
+  await run("dpkg-deb", ["--extract", each.file, target]);
+  return target;
+}
