@@ -1,0 +1,12 @@
+/** Ringside from a program in Node: the machine of a link, headless. See {@link openMachine}. */
+export { openMachine, type OpenMachine, type OpenOptions, type RunResult } from "./open.ts";
+export { listImages, loadImage, IMAGES_FOLDER, type ListedImage } from "./images.ts";
+export { parseConfig, formatConfig } from "../config/grammar.ts";
+export { defaultMachine } from "../config/defaults.ts";
+export { ConfigError } from "../config/error.ts";
+export type { MachineConfig, DeviceConfig } from "../config/types.ts";
+export { GuestGoneError, type ExecOptions } from "../machine/agent.ts";
+export { ImageError } from "../machine/boot.ts";
+export type { MachineState, DeviceDescription, MachineCounters } from "../machine/machine.ts";
+export { DiskError } from "../backends/disk/errors.ts";
+export type { ConsoleSink } from "../virtio/console.ts";

@@ -1,0 +1,204 @@
+import { ConfigError } from "../config/error.ts";
+import { parseConfig } from "../config/grammar.ts";
+import { checkPlatform } from "../config/platform.ts";
+import type { MachineConfig } from "../config/types.ts";
+import type { ExecOptions } from "../machine/agent.ts";
+import type { ImageManifest } from "../machine/image.ts";
+import {
+  type DeviceDescription,
+  Machine,
+  type MachineCounters,
+  type MachineState,
+} from "../machine/machine.ts";
+import type { ConsoleSink } from "../virtio/console.ts";
+import type { Observer } from "../virtio/observer.ts";
+import { closeDisks, openDisks } from "./disks.ts";
+import { IMAGES_FOLDER, loadImage } from "./images.ts";
+import { CollectingSink } from "./sinks.ts";
+import { loadWasm } from "./wasm.ts";
+
+export interface OpenOptions {
+  /** Takes the guest's terminal: the earliest kernel messages, then hvc0. Dropped unless given. */
+  terminal?: ConsoleSink;
+  /** In characters. */
+  terminalSize?: { columns: number; rows: number };
+  /** The folder of the guest images; the checkout's own unless given. */
+  images?: string;
+  observer?: Observer;
+  onState?: (state: MachineState) => void;
+  /** What a person should know; dropped unless given. */
+  onMessage?: (level: "info" | "warning" | "error", text: string) => void;
+}
+
+export interface RunResult {
+  status: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** Of each of stdout and stderr that `run` keeps, in bytes. */
+const MOST_OUTPUT = 64 * 1024 * 1024;
+
+/**
+ * Builds the machine of a configuration (./src/config/grammar.ts has the grammar; "" is the default machine) from the
+ * images and disks of this computer, and switches it on:
+ *
+ *     const machine = await openMachine("memory=128M&device=blk,store=memory,size=64M");
+ *     try {
+ *       console.log(await machine.run("uname -a"));
+ *     } finally {
+ *       await machine.dispose();
+ *     }
+ *
+ * Rejects with ConfigError, ImageError, DiskError or V86ContractError, each with a plain sentence; nothing is left
+ * open then.
+ */
+export async function openMachine(
+  config: string | MachineConfig,
+  options: OpenOptions = {},
+): Promise<OpenMachine> {
+  const parsed = typeof config === "string" ? parseConfig(config, "node") : config;
+  checkPlatform(parsed, "node");
+  const [image, wasm] = await Promise.all([
+    loadImage(parsed.image, options.images ?? IMAGES_FOLDER),
+    loadWasm(),
+  ]);
+  if (parsed.memory < image.manifest.memory.minimum) {
+    const least = Math.ceil(image.manifest.memory.minimum / 1024 ** 2);
+    throw new ConfigError(`The image "${parsed.image}" does not start in so little memory`, {
+      expected: `memory=${least}M or more`,
+    });
+  }
+  const disks = await openDisks(parsed);
+  const states = new States(options.onState);
+  let machine: Machine | undefined;
+  try {
+    machine = new Machine({
+      config: parsed,
+      image,
+      wasm,
+      disks,
+      terminal: options.terminal ?? { write: () => undefined },
+      ...(options.terminalSize && { terminalSize: options.terminalSize }),
+      ...(options.observer && { observer: options.observer }),
+      ...(options.onMessage && { onMessage: options.onMessage }),
+      onState: (state) => states.set(state),
+    });
+    await machine.start();
+  } catch (error) {
+    // A machine that was made has the disks, and closes them.
+    await (machine === undefined ? closeDisks(disks) : machine.dispose());
+    throw error;
+  }
+  return new OpenMachine(parsed, image.manifest, machine, states);
+}
+
+/** A machine that is switched on. Whoever opened it disposes of it. */
+export class OpenMachine {
+  readonly config: MachineConfig;
+  readonly image: ImageManifest;
+  readonly #machine: Machine;
+  readonly #states: States;
+
+  /** Use {@link openMachine}. */
+  constructor(config: MachineConfig, image: ImageManifest, machine: Machine, states: States) {
+    this.config = config;
+    this.image = image;
+    this.#machine = machine;
+    this.#states = states;
+  }
+
+  get state(): MachineState {
+    return this.#machine.state;
+  }
+
+  /** Resolves with the machine's state as soon as that is one of these; at once when it is. Never rejects. */
+  when(...names: readonly MachineState["name"][]): Promise<MachineState> {
+    return this.#states.when(names, this.state);
+  }
+
+  /**
+   * Runs a shell command in the guest, its output to sinks; resolves with its exit status. Waits for the guest to be
+   * up. Rejects with GuestGoneError when the guest powers off, restarts or crashes meanwhile.
+   */
+  exec(command: string, options?: ExecOptions): Promise<number> {
+    return this.#machine.exec(command, options);
+  }
+
+  /** As `exec`, with the output as text: up to 64 MiB each, and an error when there is more. */
+  async run(command: string): Promise<RunResult> {
+    const tooMuch = new AbortController();
+    const overflow = (): void => tooMuch.abort();
+    const stdout = new CollectingSink(MOST_OUTPUT, overflow);
+    const stderr = new CollectingSink(MOST_OUTPUT, overflow);
+    try {
+      const status = await this.exec(command, { stdout, stderr, signal: tooMuch.signal });
+      return { status, stdout: stdout.text(), stderr: stderr.text() };
+    } catch (error) {
+      if (!tooMuch.signal.aborted) throw error;
+      throw new Error(`The command wrote more than ${MOST_OUTPUT} bytes; use exec with sinks of your own.`, {
+        cause: error,
+      });
+    }
+  }
+
+  /** Bytes typed at the terminal. Resolves when the guest has taken them. */
+  type(data: string | Uint8Array): Promise<void> {
+    return this.#machine.type(typeof data === "string" ? new TextEncoder().encode(data) : data);
+  }
+
+  /** In characters. */
+  resizeTerminal(columns: number, rows: number): void {
+    this.#machine.resizeTerminal(columns, rows);
+  }
+
+  /** Restarts the guest, as the reset button does. */
+  reset(): Promise<void> {
+    return this.#machine.reset();
+  }
+
+  /** Has the guest power off; cuts the power after `graceMs` milliseconds. The disks are flushed when it resolves. */
+  powerOff(options?: { graceMs?: number }): Promise<void> {
+    return this.#machine.powerOff(options);
+  }
+
+  /** What runs on which transport. */
+  describe(): DeviceDescription[] {
+    return this.#machine.describe();
+  }
+
+  counters(): MachineCounters {
+    return this.#machine.counters();
+  }
+
+  /** Cuts the power if it is still on, and closes the disks. */
+  dispose(): Promise<void> {
+    return this.#machine.dispose();
+  }
+}
+
+/** Who waits for which state. */
+class States {
+  readonly #listener: ((state: MachineState) => void) | undefined;
+  #waiting: { names: readonly string[]; resolve: (state: MachineState) => void }[] = [];
+
+  constructor(listener: ((state: MachineState) => void) | undefined) {
+    this.#listener = listener;
+  }
+
+  set(state: MachineState): void {
+    const [now, later] = partition(this.#waiting, ({ names }) => names.includes(state.name));
+    this.#waiting = later;
+    for (const { resolve } of now) resolve(state);
+    this.#listener?.(state);
+  }
+
+  when(names: readonly string[], current: MachineState): Promise<MachineState> {
+    if (names.includes(current.name)) return Promise.resolve(current);
+    return new Promise((resolve) => this.#waiting.push({ names, resolve }));
+  }
+}
+
+function partition<T>(items: readonly T[], test: (item: T) => boolean): [T[], T[]] {
+  return [items.filter(test), items.filter((item) => !test(item))];
+}

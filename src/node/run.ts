@@ -1,0 +1,153 @@
+import { ConfigError } from "../config/error.ts";
+import type { MachineConfig } from "../config/types.ts";
+import { GuestGoneError } from "../machine/agent.ts";
+import type { MachineState } from "../machine/machine.ts";
+import { Interrupted, Interruption } from "./interruption.ts";
+import { openMachine, type OpenMachine, type OpenOptions } from "./open.ts";
+import { StreamSink, TailSink } from "./sinks.ts";
+import { Status } from "./status.ts";
+import { HostTerminal } from "./terminal.ts";
+
+export interface RunOptions {
+  config: MachineConfig;
+  /** Runs this and exits; without it the terminal is the guest's console. */
+  exec?: string;
+  /** Seconds for all of it, boot included. */
+  timeout?: number;
+  /** Characters. */
+  size?: { columns: number; rows: number };
+  /** With `exec`: the guest's console to stderr. */
+  console: boolean;
+  images?: string;
+}
+
+/** Waiting for a guest that does not come up is said after this many milliseconds. */
+const SLOW_BOOT = 60_000;
+
+/** Runs a machine until its command, the person, a signal or the time limit ends it; resolves with our exit status. */
+export async function run(options: RunOptions): Promise<number> {
+  const interruption = new Interruption(options.timeout);
+  try {
+    return await (options.exec === undefined
+      ? runTerminal(options, interruption)
+      : runCommand(options, options.exec, interruption));
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error;
+    if (error.worthSaying) say(error.message);
+    return error.status;
+  } finally {
+    interruption.dispose();
+  }
+}
+
+async function runCommand(options: RunOptions, command: string, interruption: Interruption): Promise<number> {
+  if (!options.config.devices.some(({ device }) => device === "console")) {
+    throw new ConfigError("Without a console device there is no agent in the guest to run commands", {
+      expected: "device=console",
+    });
+  }
+  const { brokenOutput } = interruption;
+  const stdout = new StreamSink(process.stdout, brokenOutput);
+  const stderr = new StreamSink(process.stderr, brokenOutput);
+  const tail = new TailSink();
+  const terminal = options.console ? stderr : tail;
+  const machine = await openMachine(options.config, { ...common(options), terminal });
+  let finished = false;
+  try {
+    const slow = setTimeout(() => {
+      if (machine.state.name === "booting") say("The guest is still booting. --console shows what it says.");
+    }, SLOW_BOOT);
+    const work = machine.exec(command, { stdout, stderr, signal: interruption.signal });
+    const status = await interruption.race(work).finally(() => clearTimeout(slow));
+    finished = true;
+    return status;
+  } catch (error) {
+    const booted = machine.state.name === "running";
+    if (error instanceof GuestGoneError) {
+      say(`The command did not end: ${error.message}`);
+      if (machine.state.name === "crashed") showTail(tail);
+      return Status.guestGone;
+    }
+    if (error instanceof Interrupted && error.status === Status.timeout && !booted) {
+      say("The guest was not up yet.");
+      showTail(tail);
+    }
+    throw error;
+  } finally {
+    // An agent that is busy with a command cannot power the guest off: what it flushed is safe, the rest is lost.
+    await close(machine, finished, interruption);
+  }
+}
+
+async function runTerminal(options: RunOptions, interruption: Interruption): Promise<number> {
+  const leave = new Interrupted(Status.ok, "Powering off. Ctrl-C cuts the power.", false);
+  const terminal = new HostTerminal({
+    input: process.stdin,
+    output: process.stdout,
+    ...(options.size && { size: options.size }),
+    onLeave: () => interruption.interrupt(leave),
+  });
+  if (terminal.interactive) say("Ctrl-] leaves.");
+  try {
+    const machine = await openMachine(options.config, {
+      ...common(options, () => terminal.newline),
+      terminal: new StreamSink(process.stdout, interruption.brokenOutput),
+      terminalSize: terminal.size,
+    });
+    try {
+      const end = await interruption.race(untilEnd(machine, terminal));
+      if (end.name !== "crashed") return Status.ok;
+      terminal.dispose();
+      say(`The guest crashed: ${end.reason}`);
+      return Status.guestGone;
+    } finally {
+      terminal.dispose();
+      if (interruption.signal.reason === leave) say(leave.message);
+      await close(machine, true, interruption);
+    }
+  } finally {
+    terminal.dispose();
+  }
+}
+
+async function untilEnd(machine: OpenMachine, terminal: HostTerminal): Promise<MachineState> {
+  const ended = machine.when("halted", "crashed", "off");
+  const typed = terminal.connect(machine).then(() => {
+    // A pipe ends before the guest has done what it said.
+    if (machine.state.name === "running") {
+      say("The input has ended; the machine runs until it powers off.", terminal.newline);
+    }
+    return ended;
+  });
+  return Promise.race([ended, typed]);
+}
+
+/** Powers off and closes the disks; says so when that takes long. */
+async function close(machine: OpenMachine, orderly: boolean, interruption: Interruption): Promise<void> {
+  interruption.closing();
+  const slow = setTimeout(() => say("Powering off and closing the disks. Ctrl-C ends without that."), 3000);
+  try {
+    await machine.powerOff(orderly ? {} : { graceMs: 0 });
+  } finally {
+    await machine.dispose();
+    clearTimeout(slow);
+  }
+}
+
+function common(options: RunOptions, newline = (): string => "\n"): OpenOptions {
+  return {
+    ...(options.size && { terminalSize: options.size }),
+    ...(options.images !== undefined && { images: options.images }),
+    onMessage: (level, text) => say(level === "info" ? text : `${level}: ${text}`, newline()),
+  };
+}
+
+function showTail(tail: TailSink): void {
+  const lines = tail.lines(12);
+  if (lines.length > 0) say(`Its console ends with:\n${lines.map((line) => `  ${line}`).join("\n")}`);
+}
+
+/** A line for the person: on stderr, so that stdout has nothing but the guest's output. */
+function say(text: string, newline = "\n"): void {
+  process.stderr.write(`ringside: ${text}${newline}`);
+}

@@ -1,0 +1,35 @@
+import { describeGrammar } from "../config/help.ts";
+import { Status } from "./status.ts";
+
+/** The text of `ringside --help`. */
+export function usage(): string {
+  return `Ringside: a PC of virtio devices around v86's CPU, with an unmodified Linux kernel in it.
+
+  ringside run [CONFIG] [options]   boot a machine; without --exec the terminal is the guest's console
+  ringside images                   list the guest images that are here, and how to make them
+  ringside --help, --version
+
+Options of run:
+  --exec COMMANDS      run shell commands in the guest, their output to stdout and stderr, and exit with their status
+  --timeout SECONDS    end after that time, boot included
+  --console            with --exec: what the guest's console says goes to stderr
+  --size COLUMNSxROWS  the size of the guest's terminal; that of the window unless given
+  --images FOLDER      where the guest images are; public/images unless given
+  --image, --memory, --append, --device VALUE
+                       words of CONFIG as options, put after it; --device may be repeated
+
+  On a console Ctrl-] leaves. Text from a pipe is typed when the guest is up. A machine is powered off before we exit; one
+  whose command was still running has its power cut, and keeps what it had flushed to its disks.
+
+Exit status: that of the commands with --exec, otherwise ${Status.ok}. ${Status.usage}: the command line or CONFIG makes no sense.
+  ${Status.failure}: an image or a disk cannot be opened, or we failed. ${Status.timeout}: the time was over. ${Status.guestGone}: the guest crashed,
+  powered off or restarted before the commands ended. 128 and a signal's number: ended by that signal.
+
+CONFIG
+${describeGrammar("node")}
+
+For example
+  ringside run --exec 'uname -a; cat /proc/interrupts'
+  ringside run 'memory=128M&device=blk,path=home.img,size=1G,transport=mmio'
+`;
+}
