@@ -1,5 +1,6 @@
 import type { ChunkCache } from "./chunk-cache.ts";
 import type { ChunkStore } from "./chunk-store.ts";
+import type { DiskError } from "./errors.ts";
 
 export interface LoaderOptions {
   /** Chunks that one load fetches at most for those who wait (a single waiter that wants more gets it). */
@@ -33,6 +34,7 @@ export class ChunkLoader {
   readonly #options: LoaderOptions;
   #waiters: Waiter[] = [];
   #running = false;
+  #closed: DiskError | undefined;
   /** Number of the load that was begun last. */
   #load = 0;
   /** Where a sequential reader would miss next, and how far to read ahead of it. */
@@ -59,12 +61,19 @@ export class ChunkLoader {
     });
   }
 
+  /** Rejects all that wait, and will, with `reason`. */
+  close(reason: DiskError): void {
+    this.#closed = reason;
+  }
+
   async #run(): Promise<void> {
     this.#running = true;
     while (this.#waiters.length > 0) {
       const { served, missing } = this.#nextBatch();
       try {
-        if (missing.length > 0) this.#insert(missing, await this.#store.load(missing));
+        const loaded = missing.length > 0 && !this.#closed ? await this.#store.load(missing) : [];
+        if (this.#closed) throw this.#closed;
+        this.#insert(missing, loaded);
         for (const waiter of served) waiter.resolve();
       } catch (error) {
         for (const waiter of served) waiter.reject(error);
@@ -105,6 +114,7 @@ export class ChunkLoader {
   }
 
   #insert(numbers: readonly number[], loaded: readonly Uint8Array[]): void {
+    if (numbers.length === 0) return;
     for (const [index, number] of numbers.entries()) {
       // A whole chunk may have been written meanwhile: then memory is newer than what was loaded.
       if (!this.#cache.has(number)) this.#cache.add(number, loaded[index]!).load = this.#load;

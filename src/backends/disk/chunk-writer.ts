@@ -73,8 +73,8 @@ export class ChunkWriter {
     if (this.#unsaved === 0 || this.#unsaved + chunks <= this.#options.limit) return undefined;
     if (this.#saving) return this.#saving;
     // Every writer that comes would have the whole lot tried again.
-    const fresh = this.#failure && performance.now() - this.#failure.at < RETRY;
-    return fresh ? Promise.reject(this.#failure.error) : this.#save();
+    const { error, at } = this.#failure ?? { error: undefined, at: 0 };
+    return error && performance.now() - at < RETRY ? Promise.reject(error) : this.#save();
   }
 
   /** Forgets everything. */

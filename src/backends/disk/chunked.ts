@@ -186,12 +186,13 @@ export class ChunkedDisk implements BlockBackend {
   fail(error: DiskError): void {
     if (this.#failure) return;
     this.#failure = error;
-    this.#close();
+    this.#close(error);
     this.#onMessage("error", error.message);
   }
 
   async #dispose(): Promise<void> {
-    this.#failure = new DiskError("gone", `${this.#name} is closed.`);
+    const closed = new DiskError("gone", `${this.#name} is closed.`);
+    this.#failure = closed;
     try {
       await this.#writer.flush();
     } catch (error) {
@@ -201,12 +202,13 @@ export class ChunkedDisk implements BlockBackend {
         `${this.#name} was closed with ${lost} that could not be saved: ${asError(error).message}`,
       );
     }
-    this.#close();
+    this.#close(closed);
   }
 
-  #close(): void {
+  #close(reason: DiskError): void {
     this.#listeners = [];
     this.#writer.close();
+    this.#loader.close(reason);
     this.#cache.clear();
     this.#store.close();
   }
