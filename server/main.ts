@@ -1,0 +1,43 @@
+/** `npm start`: makes what is missing (the guest image, the built page), then serves it. */
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { imageNames } from "../images/catalogue.ts";
+import { ensureImages } from "../images/ensure.ts";
+import { streamProgress } from "../images/progress.ts";
+import { buildPage } from "./build.ts";
+import { linkTo, listen } from "./listen.ts";
+import { parseOptions, usage, type ServerOptions } from "./options.ts";
+import { createPageServer } from "./server.ts";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+async function main(options: ServerOptions): Promise<void> {
+  await ensureImages([...imageNames], streamProgress(process.stderr, ""));
+  const page = await buildPage(root);
+  const server = createPageServer({ page, images: join(root, "public/images") });
+
+  const alternatives = options.portChosen ? 0 : 20;
+  const address = await listen(server, { host: options.host, port: options.port, alternatives });
+  if (options.port !== 0 && address.port !== options.port) {
+    console.log(`Port ${options.port} is taken; using ${address.port}.`);
+  }
+  console.log(`Ringside is at ${linkTo(address)}   (Ctrl-C stops it)`);
+
+  const stop = () => {
+    // Open connections are idle keep-alives or downloads: give the latter a moment, then cut them.
+    server.close();
+    server.closeIdleConnections();
+    setTimeout(() => server.closeAllConnections(), 2000).unref();
+  };
+  process.once("SIGINT", stop);
+  process.once("SIGTERM", stop);
+}
+
+try {
+  const options = parseOptions(process.argv.slice(2), process.env);
+  if (options.help) process.stdout.write(usage);
+  else await main(options);
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}

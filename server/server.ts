@@ -1,0 +1,57 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import { imageFiles, pageFiles, type Handler } from "./files.ts";
+import { securityHeaders } from "./headers.ts";
+
+/** Takes WebSocket connections below one path: the relay will be one of these. */
+export interface UpgradeHandler {
+  /** Such as `/relay`. */
+  path: string;
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+}
+
+export interface ServerParts {
+  /** Folder of the built page. */
+  page: string;
+  /** Folder of the guest images. */
+  images: string;
+  upgrades?: readonly UpgradeHandler[];
+}
+
+/** An HTTP server for the page and the guest images; not yet listening. */
+export function createPageServer({ page, images, upgrades = [] }: ServerParts): Server {
+  const headers = Object.entries(securityHeaders("production"));
+  const handlers = [imageFiles(images), pageFiles(page), notFound];
+
+  const server = createServer((request, response) => {
+    for (const [name, value] of headers) response.setHeader(name, value);
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      response.setHeader("Allow", "GET, HEAD");
+      plainText(response, 405, "Only GET and HEAD are served here.");
+      return;
+    }
+    run(handlers, request, response);
+  });
+
+  server.on("upgrade", (request, socket: Duplex, head) => {
+    // A client that goes away in the middle of the handshake is no error of ours.
+    socket.on("error", () => socket.destroy());
+    const path = new URL(request.url ?? "/", "http://localhost").pathname;
+    const handler = upgrades.find((candidate) => candidate.path === path);
+    if (handler) handler.upgrade(request, socket, head);
+    else socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n");
+  });
+  return server;
+}
+
+function run(handlers: readonly Handler[], request: IncomingMessage, response: ServerResponse): void {
+  const [first, ...rest] = handlers;
+  first?.(request, response, () => run(rest, request, response));
+}
+
+const notFound: Handler = (_request, response) => plainText(response, 404, "There is no such file here.");
+
+function plainText(response: ServerResponse, status: number, text: string): void {
+  response.writeHead(status, { "Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store" });
+  response.end(`${text}\n`);
+}

@@ -1,0 +1,58 @@
+/**
+ * The page's entry. Preact with signals draws it: a few kilobytes, and what changes often (bytes downloaded, the state) touches
+ * only the text that shows it.
+ */
+import { effect, signal } from "@preact/signals";
+import { render } from "preact";
+import { pageApi } from "./api.ts";
+import { App } from "./parts/app.tsx";
+import { SearchModel } from "./parts/search-bar.tsx";
+import { Session } from "./session.ts";
+import { TerminalView } from "./terminal/terminal.ts";
+import { ThemeChoice } from "./theme.ts";
+
+// early.js found something missing, and has said so.
+if (!document.documentElement.hasAttribute("data-unsupported")) start(document.getElementById("app")!);
+
+function start(root: HTMLElement): void {
+  document.documentElement.dataset.started = "";
+  const theme = new ThemeChoice();
+  const search = new SearchModel();
+  const editing = signal(false);
+
+  const terminal = new TerminalView(
+    {
+      onInput: (data) => void session.type(data),
+      onResize: (size) => session.resizeTerminal(size),
+      onFind: () => search.ask(),
+      onLeave: () => firstControl()?.focus(),
+      onMessage: (text) => session.notices.add("warning", text),
+      onMatches: (matches) => (search.matches.value = matches),
+    },
+    theme.current.value,
+  );
+  const session = new Session(terminal);
+  effect(() => terminal.setTheme(theme.current.value));
+  // F6 goes both ways between the controls and the terminal (which has it first, see terminal/keys.ts).
+  window.addEventListener("keydown", (event) => {
+    if (
+      event.key !== "F6" ||
+      event.ctrlKey ||
+      event.defaultPrevented ||
+      document.querySelector("dialog[open]")
+    )
+      return;
+    event.preventDefault();
+    terminal.focus();
+  });
+
+  root.textContent = "";
+  render(<App session={session} terminal={terminal} theme={theme} search={search} editing={editing} />, root);
+  window.ringside = pageApi(session, terminal);
+  session.open();
+  terminal.focus();
+}
+
+function firstControl(): HTMLElement | null {
+  return document.querySelector<HTMLElement>("#controls button:not(:disabled)");
+}

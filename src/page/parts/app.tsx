@@ -1,0 +1,46 @@
+import type { Signal } from "@preact/signals";
+import type { Session } from "../session.ts";
+import type { TerminalView } from "../terminal/terminal.ts";
+import type { ThemeChoice } from "../theme.ts";
+import { Editor } from "./editor.tsx";
+import { Header } from "./header.tsx";
+import { NoticeList } from "./notice-list.tsx";
+import { Proposal } from "./proposal.tsx";
+import type { SearchModel } from "./search-bar.tsx";
+import { Stage } from "./stage.tsx";
+
+export interface AppProps {
+  session: Session;
+  terminal: TerminalView;
+  theme: ThemeChoice;
+  search: SearchModel;
+  editing: Signal<boolean>;
+}
+
+export function App({ session, terminal, theme, search, editing }: AppProps) {
+  return (
+    <div class="page">
+      <a
+        class="skip-link"
+        href="#stage"
+        onClick={(event) => {
+          // The fragment is the machine's.
+          event.preventDefault();
+          terminal.focus();
+        }}
+      >
+        To the terminal
+      </a>
+      <Header
+        session={session}
+        theme={theme}
+        onConfigure={() => (editing.value = true)}
+        onFind={() => search.ask()}
+      />
+      <NoticeList notices={session.notices} />
+      <Stage session={session} terminal={terminal} search={search} />
+      {editing.value && <Editor session={session} onClose={() => (editing.value = false)} />}
+      <Proposal session={session} />
+    </div>
+  );
+}

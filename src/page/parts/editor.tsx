@@ -1,0 +1,146 @@
+import { useState } from "preact/hooks";
+import { parseConfig } from "../../config/grammar.ts";
+import { DEVICE_KINDS, entries, kindOf, MACHINE_WORDS } from "../../config/options.ts";
+import {
+  draftOf,
+  newDevice,
+  readDraft,
+  type DeviceDraft,
+  type DeviceKindName,
+  type DraftError,
+  type MachineDraft,
+} from "../draft.ts";
+import { linkTo } from "../link.ts";
+import type { Session } from "../session.ts";
+import { copyText } from "../terminal/clipboard.ts";
+import { Button } from "./button.tsx";
+import { Dialog } from "./dialog.tsx";
+import { OptionField } from "./option-field.tsx";
+
+/** The machine's parts as a form. Its fields, choices and help come from the grammar's own tables. */
+export function Editor({ session, onClose }: { session: Session; onClose: () => void }) {
+  const [draft, setDraft] = useState<MachineDraft>(() => draftOf(session.config.value ?? parseConfig("")));
+  const [copied, setCopied] = useState<boolean>();
+  const result = readDraft(draft);
+  const mistake = "error" in result ? result : undefined;
+
+  const setDevices = (devices: readonly DeviceDraft[]) => setDraft({ ...draft, devices });
+  const apply = () => {
+    if (!("config" in result)) return;
+    onClose();
+    session.replace(result.config);
+  };
+  return (
+    <Dialog title="Configure the machine" onCancel={onClose}>
+      <form
+        class="editor"
+        noValidate
+        onSubmit={(event) => {
+          event.preventDefault();
+          apply();
+        }}
+      >
+        <div class="fields">
+          {entries(MACHINE_WORDS).map(([, option]) => (
+            <OptionField
+              key={option.word}
+              option={option}
+              value={draft.options[option.word] ?? ""}
+              error={
+                mistake?.device === undefined && mistake?.word === option.word ? mistake.error : undefined
+              }
+              onChange={(value) =>
+                setDraft({ ...draft, options: { ...draft.options, [option.word]: value } })
+              }
+            />
+          ))}
+        </div>
+        <h3 class="panel-title">Devices</h3>
+        {draft.devices.map((device) => (
+          <DeviceFields
+            key={device.key}
+            device={device}
+            mistake={mistake?.device === device.key ? mistake : undefined}
+            onChange={(changed) =>
+              setDevices(draft.devices.map((other) => (other === device ? changed : other)))
+            }
+            onRemove={() => setDevices(draft.devices.filter((other) => other !== device))}
+          />
+        ))}
+        <div class="actions">
+          {kindsToAdd(draft).map((kind) => (
+            <Button
+              key={kind}
+              label={`Add ${kind}`}
+              icon="add"
+              onClick={() => setDevices([...draft.devices, newDevice(kind, draft.devices)])}
+            />
+          ))}
+        </div>
+
+        <div class="editor-result" role="status">
+          {mistake ? (
+            <p class="field-error">{mistake.error.message}</p>
+          ) : (
+            "config" in result && <code class="link-text">{linkTo(result.config)}</code>
+          )}
+        </div>
+        <div class="actions">
+          <button type="submit" class="button primary" disabled={mistake !== undefined}>
+            {session.active.value ? "Restart with this machine" : "Start this machine"}
+          </button>
+          <Button
+            label={copied === undefined ? "Copy the link" : copied ? "Copied" : "The browser refused"}
+            icon="copy"
+            disabled={mistake !== undefined}
+            onClick={() => {
+              if ("config" in result) void copyText(linkTo(result.config)).then(setCopied);
+            }}
+          />
+          <Button label="Cancel" onClick={onClose} />
+        </div>
+      </form>
+    </Dialog>
+  );
+}
+
+interface DeviceFieldsProps {
+  device: DeviceDraft;
+  mistake: DraftError | undefined;
+  onChange: (device: DeviceDraft) => void;
+  onRemove: () => void;
+}
+
+function DeviceFields({ device, mistake, onChange, onRemove }: DeviceFieldsProps) {
+  const { kind, options } = device;
+  // A file's path is for the command line.
+  const shown = entries(kindOf(kind).options).filter(([, { word }]) => word !== "path");
+  const name = options.id ?? "";
+  return (
+    <fieldset class="device-fields" data-kind={kind}>
+      <legend>
+        <span class="device-kind">{kind}</span> {name}
+      </legend>
+      <div class="fields">
+        {shown.map(([, option]) => (
+          <OptionField
+            key={option.word}
+            option={option}
+            value={options[option.word] ?? ""}
+            error={mistake?.word === option.word ? mistake.error : undefined}
+            onChange={(value) => onChange({ ...device, options: { ...options, [option.word]: value } })}
+          />
+        ))}
+      </div>
+      <Button label={`Remove ${kind} ${name}`.trim()} icon="close" compact onClick={onRemove} />
+    </fieldset>
+  );
+}
+
+/** Kinds of which the machine may have another. */
+function kindsToAdd({ devices }: MachineDraft): DeviceKindName[] {
+  return (Object.keys(DEVICE_KINDS) as DeviceKindName[]).filter((kind) => {
+    const have = devices.filter((device) => device.kind === kind).length;
+    return have < (kindOf(kind).most ?? Infinity);
+  });
+}

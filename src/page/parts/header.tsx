@@ -1,0 +1,66 @@
+import type { Session } from "../session.ts";
+import type { ThemeChoice } from "../theme.ts";
+import { Button } from "./button.tsx";
+import { DeviceList } from "./device-list.tsx";
+import { Mark } from "./icons.tsx";
+import { StateLine } from "./state-line.tsx";
+
+export interface HeaderProps {
+  session: Session;
+  theme: ThemeChoice;
+  onConfigure: () => void;
+  onFind: () => void;
+}
+
+export function Header({ session, theme, onConfigure, onFind }: HeaderProps) {
+  const dark = theme.current.value === "dark";
+  return (
+    <header class="header">
+      <h1 class="brand">
+        <Mark />
+        <span class="brand-name">Ringside</span>
+      </h1>
+      <StateLine session={session} />
+      <div class="controls" role="toolbar" aria-label="Machine" id="controls">
+        <DeviceList session={session} />
+        <Button label="Configure" icon="configure" onClick={onConfigure} />
+        <span class="divider" />
+        <MachineButtons session={session} />
+        <span class="divider" />
+        <Button label="Find in the terminal" icon="find" compact onClick={onFind} />
+        <Button
+          label={dark ? "Light theme" : "Dark theme"}
+          icon={dark ? "light" : "dark"}
+          compact
+          onClick={() => theme.toggle()}
+        />
+      </div>
+    </header>
+  );
+}
+
+function MachineButtons({ session }: { session: Session }) {
+  const state = session.state.value.name;
+  const active = session.active.value;
+  const paused = state === "paused";
+  // A machine that failed to start is started again from its panel, where the reason is.
+  const startable = state === "off" || state === "halted" || state === "crashed";
+  return (
+    <>
+      <Button
+        label={paused ? "Resume" : "Pause"}
+        icon={paused ? "resume" : "pause"}
+        disabled={!active}
+        onClick={() => void (paused ? session.resume() : session.pause())}
+      />
+      <Button label="Reset" icon="reset" disabled={!active} onClick={() => void session.reset()} />
+      <Button
+        label={active ? "Power off" : "Power on"}
+        icon="power"
+        tone={active ? "plain" : "primary"}
+        disabled={!active && !startable}
+        onClick={() => void (active ? session.powerOff() : session.powerOn())}
+      />
+    </>
+  );
+}

@@ -1,0 +1,144 @@
+import type { ComponentChildren } from "preact";
+import type { DownloadProgress, StartProblem } from "../../worker/protocol.ts";
+import { formatBytes } from "../format.ts";
+import type { Session } from "../session.ts";
+import { Button } from "./button.tsx";
+import { LinkProblem } from "./link-problem.tsx";
+
+/** Over the terminal: a card while the machine has nothing to show, a strip below its last words when it ended. */
+export function Overlay({ session }: { session: Session }) {
+  const state = session.state.value;
+  switch (state.name) {
+    case "no-machine":
+      return (
+        <Card title="This link is no machine" alert>
+          <LinkProblem error={state.error} />
+        </Card>
+      );
+    case "loading":
+      return (
+        <Card title="Loading">
+          <Downloads downloads={session.downloads.value} />
+        </Card>
+      );
+    case "failed":
+      return <Failure session={session} problem={state.problem} />;
+    case "off":
+      return <Ended session={session} text="The machine is off." />;
+    case "halted":
+      return <Ended session={session} text="The guest powered off." />;
+    case "crashed":
+      return <Ended session={session} text={`The machine crashed: ${state.reason}`} alert />;
+    case "paused":
+      return (
+        <Strip text="The machine is paused.">
+          <Button label="Resume" tone="primary" onClick={() => void session.resume()} />
+        </Strip>
+      );
+    case "booting":
+    case "running":
+      return null;
+  }
+}
+
+function Failure({ session, problem }: { session: Session; problem: StartProblem & { message: string } }) {
+  const retry = (label: string) => (
+    <Button label={label} tone="primary" onClick={() => void session.start()} />
+  );
+  switch (problem.kind) {
+    case "disk-busy":
+    case "disk-failed": {
+      const without = () => void session.start([...session.withoutDisks.value, problem.disk]);
+      const busy = problem.kind === "disk-busy";
+      return (
+        <Card
+          title={
+            busy ? `The disk “${problem.disk}” is in use` : `The disk “${problem.disk}” cannot be opened`
+          }
+          alert
+        >
+          <p>{problem.message}</p>
+          <div class="actions">
+            {retry("Try again")}
+            <Button label="Start without this disk" onClick={without} />
+          </div>
+        </Card>
+      );
+    }
+    case "download":
+      return (
+        <Card title="The download failed" alert>
+          <p>{problem.message}</p>
+          <div class="actions">{retry("Try again")}</div>
+        </Card>
+      );
+    default:
+      return (
+        <Card title="The machine did not start" alert>
+          <p>{problem.message}</p>
+          <div class="actions">{retry("Try again")}</div>
+        </Card>
+      );
+  }
+}
+
+function Downloads({ downloads }: { downloads: readonly DownloadProgress[] }) {
+  return (
+    <ul class="downloads">
+      {downloads.map(({ name, received, total }) => (
+        <li key={name} class="download">
+          <span class="download-name">{name}</span>
+          <span class="download-bytes">
+            {formatBytes(received)}
+            {total !== undefined && ` of ${formatBytes(total)}`}
+          </span>
+          <progress aria-label={name} value={received} max={total} />
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Ended({ session, text, alert = false }: { session: Session; text: string; alert?: boolean }) {
+  return (
+    <Strip text={text} alert={alert}>
+      <Button label="Power on" tone="primary" onClick={() => void session.powerOn()} />
+    </Strip>
+  );
+}
+
+function Card({
+  title,
+  alert = false,
+  children,
+}: {
+  title: string;
+  alert?: boolean;
+  children: ComponentChildren;
+}) {
+  return (
+    <div class="overlay">
+      <div class="card" role={alert ? "alert" : "group"} aria-label={title}>
+        <h2 class="card-title">{title}</h2>
+        {children}
+      </div>
+    </div>
+  );
+}
+
+function Strip({
+  text,
+  alert = false,
+  children,
+}: {
+  text: string;
+  alert?: boolean;
+  children: ComponentChildren;
+}) {
+  return (
+    <div class="strip" role={alert ? "alert" : "group"} aria-label={text}>
+      <p>{text}</p>
+      {children}
+    </div>
+  );
+}

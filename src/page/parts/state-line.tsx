@@ -1,0 +1,53 @@
+import type { Session, SessionState } from "../session.ts";
+import { formatBytes } from "../format.ts";
+
+/** One line: what the machine does, and which machine it is. Read out when it changes. */
+export function StateLine({ session }: { session: Session }) {
+  const state = session.state.value;
+  const config = session.config.value;
+  return (
+    <div class="state-line" data-state={state.name}>
+      <span class="lamp" aria-hidden="true" />
+      {/* Only the words are live: a counter of bytes would be read out without end. */}
+      <span class="state-words" role="status">
+        {words(state)}
+      </span>
+      {state.name === "loading" && <span class="state-detail">{downloaded(session)}</span>}
+      {config && state.name !== "loading" && (
+        <span class="state-detail">
+          {config.image}, {formatBytes(config.memory)}
+        </span>
+      )}
+    </div>
+  );
+}
+
+function words(state: SessionState): string {
+  switch (state.name) {
+    case "no-machine":
+      return "This link is no machine";
+    case "loading":
+      return "Loading";
+    case "failed":
+      return "Did not start";
+    case "off":
+      return "Off";
+    case "booting":
+      return "Booting";
+    case "running":
+      return "Running";
+    case "paused":
+      return "Paused";
+    case "halted":
+      return "Halted";
+    case "crashed":
+      return `Crashed: ${state.reason}`;
+  }
+}
+
+function downloaded(session: Session): string {
+  const downloads = session.downloads.value;
+  const received = downloads.reduce((sum, download) => sum + download.received, 0);
+  const total = downloads.reduce((sum, download) => sum + (download.total ?? download.received), 0);
+  return total === 0 ? "" : `${formatBytes(received)} of ${formatBytes(total)}`;
+}

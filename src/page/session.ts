@@ -1,0 +1,258 @@
+import { batch, computed, signal, type ReadonlySignal } from "@preact/signals";
+import type { ConfigError } from "../config/error.ts";
+import type { MachineConfig } from "../config/types.ts";
+import type {
+  DeviceDescription,
+  DownloadProgress,
+  ExecResult,
+  MachineCounters,
+  MachineState,
+  StartOutcome,
+  StartProblem,
+  TerminalSize,
+} from "../worker/protocol.ts";
+import { Connection } from "./connection.ts";
+import { linkTo, readLink, sameMachine, type Link } from "./link.ts";
+import { Notices } from "./notices.ts";
+import { BootTimings } from "./timings.ts";
+
+/** What the page shows on its state line. */
+export type SessionState =
+  /** The link is no machine. */
+  | { name: "no-machine"; error: ConfigError }
+  /** Downloading, opening disks, building the machine. */
+  | { name: "loading" }
+  /** It did not start. */
+  | { name: "failed"; problem: StartProblem & { message: string } }
+  | MachineState;
+
+/** What the session asks of the terminal. */
+export interface SessionTerminal {
+  /** Resolves when the bytes are parsed. */
+  write(data: Uint8Array): Promise<void>;
+  readonly size: TerminalSize;
+}
+
+/** The person's one machine: its link, its life, what it says. The page's parts show its signals and call its methods. */
+export class Session {
+  /** The machine that the page is about; undefined while the link is none. */
+  readonly config = signal<MachineConfig | undefined>(undefined);
+  readonly downloads = signal<readonly DownloadProgress[]>([]);
+  /** A link that was opened while a machine runs: the person decides. */
+  readonly proposal = signal<Link | undefined>(undefined);
+  /** Disks that this machine goes without. */
+  readonly withoutDisks = signal<readonly string[]>([]);
+  readonly notices = new Notices();
+  readonly timings = new BootTimings();
+
+  readonly #state = signal<SessionState>({ name: "loading" });
+  /** Something would be lost if the machine went away now. */
+  readonly active = computed(() => ["booting", "running", "paused"].includes(this.#state.value.name));
+
+  readonly #terminal: SessionTerminal;
+  #connection: Connection | undefined;
+  /** Counts starts, so that what a start that was overtaken says is not heard. */
+  #attempt = 0;
+
+  constructor(terminal: SessionTerminal) {
+    this.#terminal = terminal;
+    addEventListener("hashchange", this.#onLink);
+    addEventListener("beforeunload", this.#onLeave);
+  }
+
+  get state(): ReadonlySignal<SessionState> {
+    return this.#state;
+  }
+
+  /** Starts the machine of the page's address. */
+  open(): void {
+    this.#follow(readLink(location.hash));
+  }
+
+  /** Puts another machine into the address and starts it. The person has been asked. */
+  replace(config: MachineConfig): void {
+    history.pushState(null, "", linkTo(config));
+    this.#follow({ config });
+  }
+
+  /** The answer to a proposal: take the link's machine, or stay and put its link back. */
+  decide(take: boolean): void {
+    const proposal = this.proposal.value;
+    this.proposal.value = undefined;
+    if (take && proposal) this.#follow(proposal);
+    else if (this.config.value) history.replaceState(null, "", linkTo(this.config.value));
+  }
+
+  /** Starts (again) after a failure. */
+  async start(withoutDisks = this.withoutDisks.value): Promise<void> {
+    const config = this.config.value;
+    if (!config) return;
+    batch(() => {
+      this.withoutDisks.value = withoutDisks;
+      this.#state.value = { name: "loading" };
+    });
+    if (this.#attempt > 0) this.timings.restart();
+    this.timings.note("requested");
+    const request = { config, terminalSize: this.#terminal.size, withoutDisks };
+    await this.#started((connection) => connection.host.start(request));
+  }
+
+  /** Power on after off, halted or crashed. A worker that died takes its machine with it: that starts from the beginning. */
+  async powerOn(): Promise<void> {
+    if (!this.#connection) return this.start();
+    this.timings.restart();
+    this.timings.note("requested");
+    this.timings.note("downloaded");
+    await this.#started((connection) => connection.host.powerOn());
+  }
+
+  powerOff(): Promise<void> {
+    return this.#told((connection) => connection.host.powerOff());
+  }
+
+  reset(): Promise<void> {
+    return this.#told((connection) => connection.host.reset());
+  }
+
+  pause(): Promise<void> {
+    return this.#told((connection) => connection.host.pause());
+  }
+
+  resume(): Promise<void> {
+    return this.#told((connection) => connection.host.resume());
+  }
+
+  /** Keystrokes. Resolves when there is room for more. */
+  async type(data: Uint8Array): Promise<void> {
+    await this.#connection?.terminal.write(data);
+  }
+
+  resizeTerminal(size: TerminalSize): void {
+    void this.#connection?.host.resizeTerminal(size);
+  }
+
+  /** Runs a shell command in the guest; waits for one that is still booting. */
+  async exec(command: string): Promise<ExecResult> {
+    await this.#untilRunning();
+    if (!this.#connection) throw new Error("There is no machine.");
+    return this.#connection.host.exec(command);
+  }
+
+  async devices(): Promise<DeviceDescription[]> {
+    return (await this.#connection?.host.describe()) ?? [];
+  }
+
+  async counters(): Promise<MachineCounters | undefined> {
+    return this.#connection?.host.counters();
+  }
+
+  dispose(): void {
+    removeEventListener("hashchange", this.#onLink);
+    removeEventListener("beforeunload", this.#onLeave);
+    this.#connection?.dispose();
+  }
+
+  readonly #onLink = (): void => {
+    const link = readLink(location.hash);
+    if ("config" in link && this.config.value && sameMachine(link.config, this.config.value)) {
+      // Back to the machine that runs: whatever was proposed meanwhile is off the table.
+      this.proposal.value = undefined;
+    } else if (this.active.value) {
+      this.proposal.value = link;
+    } else {
+      this.#follow(link);
+    }
+  };
+
+  /** Ctrl-W is a habit of shells; a closed tab takes the machine with it. */
+  readonly #onLeave = (event: BeforeUnloadEvent): void => {
+    if (this.active.value) event.preventDefault();
+  };
+
+  #follow(link: Link): void {
+    this.downloads.value = [];
+    if ("config" in link) {
+      this.config.value = link.config;
+      void this.start([]);
+    } else {
+      this.#attempt++;
+      void this.#connection?.host.stop();
+      this.config.value = undefined;
+      this.#state.value = { name: "no-machine", error: link.error };
+    }
+  }
+
+  async #started(ask: (connection: Connection) => Promise<StartOutcome>): Promise<void> {
+    const attempt = ++this.#attempt;
+    try {
+      this.#connection ??= this.#connect();
+      const outcome = await ask(this.#connection);
+      if (attempt !== this.#attempt || outcome.ok || outcome.problem.kind === "superseded") return;
+      this.#state.value = { name: "failed", problem: outcome.problem };
+    } catch (error) {
+      if (attempt === this.#attempt) this.#fail(error);
+    }
+  }
+
+  /** A call to the machine whose failure is worth a notice, no more. */
+  async #told(call: (connection: Connection) => Promise<void>): Promise<void> {
+    try {
+      if (this.#connection) await call(this.#connection);
+    } catch (error) {
+      this.notices.add("error", error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #connect(): Connection {
+    return new Connection(
+      {
+        onState: (state) => this.#onState(state),
+        onProgress: (progress) => this.#onProgress(progress),
+        onMessage: (level, text) => this.notices.add(level, text),
+        onMark: (mark, time) => this.timings.note(mark, time),
+      },
+      (data) => this.#terminal.write(data),
+      (reason) => {
+        this.#connection?.dispose();
+        this.#connection = undefined;
+        this.#attempt++;
+        this.#state.value = { name: "crashed", reason };
+      },
+    );
+  }
+
+  #onState(state: MachineState): void {
+    // A machine that is being replaced says "off"; the page is already about the next.
+    const waiting = this.#state.value.name === "loading" || this.#state.value.name === "no-machine";
+    if (state.name === "off" && waiting) return;
+    this.#state.value = state;
+  }
+
+  #onProgress(progress: DownloadProgress): void {
+    const others = this.downloads.value;
+    const known = others.some(({ name }) => name === progress.name);
+    this.downloads.value = known
+      ? others.map((other) => (other.name === progress.name ? progress : other))
+      : [...others, progress];
+  }
+
+  #fail(error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    this.#state.value = { name: "failed", problem: { kind: "machine", message } };
+  }
+
+  #untilRunning(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let done = false;
+      let stop: (() => void) | undefined = undefined;
+      stop = this.state.subscribe((state) => {
+        if (done || state.name === "loading" || state.name === "booting") return;
+        done = true;
+        // The first call comes before `subscribe` returned.
+        queueMicrotask(() => stop?.());
+        if (state.name === "running") resolve();
+        else reject(new Error(`The machine takes no commands: it is ${state.name}.`));
+      });
+    });
+  }
+}

@@ -1,0 +1,255 @@
+import { ConfigError } from "../config/error.ts";
+import type { MachineConfig } from "../config/types.ts";
+import type { GuestImage } from "../machine/image.ts";
+import { Machine } from "../machine/machine.ts";
+import { BootWatch } from "./boot-watch.ts";
+import { ByteChannel } from "./byte-channel.ts";
+import { closeDisks, DiskProblem, openDisks } from "./disks.ts";
+import { DownloadError } from "./download.ts";
+import { Downloads } from "./downloads.ts";
+import { ExecOutput } from "./exec-output.ts";
+import type {
+  BootMark,
+  DeviceDescription,
+  ExecResult,
+  HostApi,
+  HostListener,
+  MachineCounters,
+  MachineState,
+  StartOutcome,
+  StartRequest,
+  TerminalSize,
+} from "./protocol.ts";
+
+/** Puts a terminal that some program left in a strange mode back to normal, and keeps what is on it. */
+const terminalToNormal = new TextEncoder().encode(
+  // Leave the alternate screen; no mouse reports; soft reset; a line of its own for what comes.
+  "\x1b[?1049l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[!p\r\n",
+);
+
+/** The worker's side: owns the one machine, its disks and the terminal's stream. */
+export class MachineHost implements HostApi {
+  readonly #downloads: Downloads;
+  #terminal: ByteChannel | undefined;
+  #listener: HostListener | undefined;
+
+  #machine: Machine | undefined;
+  /** Aborted when another machine is asked for: nobody waits any longer for what the old one was to do. */
+  #session = new AbortController();
+  /** Aborted when the machine goes off: what was typed and not taken is waited for no longer. */
+  #plugged = new AbortController();
+  #turn: Promise<unknown> = Promise.resolve();
+  #input: Promise<void> = Promise.resolve();
+  #size: TerminalSize = { columns: 80, rows: 24 };
+  #watch: BootWatch | undefined;
+
+  /** @param base where the page's files are served from */
+  constructor(base: URL) {
+    this.#downloads = new Downloads(base, (progress) => this.#listener?.onProgress(progress));
+  }
+
+  connect(terminal: MessagePort, listener: HostListener): void {
+    this.#terminal?.dispose();
+    this.#terminal = new ByteChannel(terminal, (data) => this.#type(data));
+    this.#listener = listener;
+  }
+
+  start(request: StartRequest): Promise<StartOutcome> {
+    const signal = this.#newSession();
+    this.#size = request.terminalSize;
+    return this.#inTurn(async () => {
+      await this.#close();
+      try {
+        signal.throwIfAborted();
+        this.#machine = await this.#assemble(request, signal);
+        await this.#powerOn(this.#machine);
+        return { ok: true };
+      } catch (error) {
+        return failed(error, signal);
+      }
+    });
+  }
+
+  powerOn(): Promise<StartOutcome> {
+    return this.#inTurn(async () => {
+      const { signal } = this.#session;
+      try {
+        await this.#powerOn(this.#present());
+        return { ok: true };
+      } catch (error) {
+        return failed(error, signal);
+      }
+    });
+  }
+
+  stop(): Promise<void> {
+    this.#newSession();
+    return this.#inTurn(() => this.#close());
+  }
+
+  powerOff(): Promise<void> {
+    return this.#present().powerOff();
+  }
+
+  reset(): Promise<void> {
+    return this.#present().reset();
+  }
+
+  pause(): void {
+    this.#present().pause();
+  }
+
+  resume(): void {
+    this.#present().resume();
+  }
+
+  resizeTerminal(size: TerminalSize): void {
+    this.#size = size;
+    this.#machine?.resizeTerminal(size.columns, size.rows);
+  }
+
+  async exec(command: string): Promise<ExecResult> {
+    const tooMuch = new AbortController();
+    const overflow = () =>
+      tooMuch.abort(
+        new Error(
+          `The command printed more than ${ExecOutput.limit >> 20} MiB. Let it write to a file in the guest.`,
+        ),
+      );
+    const stdout = new ExecOutput(overflow);
+    const stderr = new ExecOutput(overflow);
+    const status = await this.#present().exec(command, { stdout, stderr, signal: tooMuch.signal });
+    tooMuch.signal.throwIfAborted();
+    return { status, stdout: stdout.text(), stderr: stderr.text() };
+  }
+
+  describe(): DeviceDescription[] {
+    return this.#machine?.describe() ?? [];
+  }
+
+  counters(): MachineCounters | undefined {
+    return this.#machine?.counters();
+  }
+
+  #newSession(): AbortSignal {
+    this.#session.abort();
+    this.#session = new AbortController();
+    return this.#session.signal;
+  }
+
+  /** Disks, image and CPU put together; the machine owns the disks from then on. */
+  async #assemble({ config, withoutDisks }: StartRequest, signal: AbortSignal): Promise<Machine> {
+    const present: MachineConfig = {
+      ...config,
+      devices: config.devices.filter(
+        (device) => device.device !== "blk" || !withoutDisks.includes(device.id),
+      ),
+    };
+    // The disks are opened meanwhile: whether one is busy should not wait for the download.
+    const downloads = Promise.all([this.#downloads.image(config.image), this.#downloads.wasm()]);
+    downloads.catch(() => undefined);
+    const onMessage: HostListener["onMessage"] = (level, text) => this.#listener?.onMessage(level, text);
+    const disks = await openDisks(present, onMessage);
+    try {
+      const [image, wasm] = await abortable(downloads, signal);
+      this.#mark("downloaded");
+      checkMemory(present, image);
+      return new Machine({
+        config: present,
+        image,
+        wasm,
+        disks,
+        terminal: { write: (data) => this.#output(data) },
+        terminalSize: this.#size,
+        onState: (state) => this.#onState(state),
+        onMessage,
+      });
+    } catch (error) {
+      await closeDisks(disks);
+      throw error;
+    }
+  }
+
+  async #powerOn(machine: Machine): Promise<void> {
+    this.#watch = new BootWatch((mark) => this.#mark(mark));
+    void this.#terminal?.write(terminalToNormal);
+    await machine.start();
+    this.#mark("instantiated");
+  }
+
+  async #close(): Promise<void> {
+    const machine = this.#machine;
+    this.#machine = undefined;
+    await machine?.dispose();
+  }
+
+  /** One start or stop after the other: a disk must be closed before the next machine opens it. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work);
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+
+  #present(): Machine {
+    if (!this.#machine) throw new Error("There is no machine: it was not started, or it failed to start.");
+    return this.#machine;
+  }
+
+  #onState(state: MachineState): void {
+    this.#listener?.onState(state);
+    if (state.name === "running") this.#mark("running");
+    if (!takesInput(state)) {
+      this.#plugged.abort();
+      this.#plugged = new AbortController();
+    }
+  }
+
+  #mark(mark: BootMark): void {
+    this.#listener?.onMark(mark, performance.timeOrigin + performance.now());
+  }
+
+  #output(data: Uint8Array): Promise<void> | undefined {
+    this.#watch?.see(data);
+    return this.#terminal?.write(data);
+  }
+
+  /** Keystrokes keep their order. Those for a machine that is off are dropped, as on a cable that nothing is plugged into. */
+  #type(data: Uint8Array): Promise<void> {
+    this.#input = this.#input.then(async () => {
+      const machine = this.#machine;
+      if (!machine || !takesInput(machine.state)) return;
+      const unplugged = AbortSignal.any([this.#session.signal, this.#plugged.signal]);
+      await abortable(Promise.resolve(machine.type(data)), unplugged).catch(() => undefined);
+    });
+    return this.#input;
+  }
+}
+
+function checkMemory({ memory }: MachineConfig, { manifest }: GuestImage): void {
+  const { minimum } = manifest.memory;
+  if (memory >= minimum) return;
+  throw new ConfigError(`The image "${manifest.name}" does not start in so little memory`, {
+    expected: `memory=${Math.ceil(minimum / 1024 ** 2)}M or more`,
+  });
+}
+
+function takesInput({ name }: MachineState): boolean {
+  return name === "booting" || name === "running" || name === "paused";
+}
+
+function failed(error: unknown, signal: AbortSignal): StartOutcome {
+  if (signal.aborted) return { ok: false, problem: { kind: "superseded" } };
+  if (error instanceof DiskProblem) return { ok: false, problem: error.problem };
+  const kind = error instanceof DownloadError ? "download" : "machine";
+  return { ok: false, problem: { kind, message: error instanceof Error ? error.message : String(error) } };
+}
+
+/** The promise, or a rejection as soon as the signal is aborted. */
+function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const abort = () => reject(signal.reason as Error);
+    if (signal.aborted) abort();
+    else signal.addEventListener("abort", abort, { once: true });
+    void promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}

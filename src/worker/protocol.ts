@@ -1,0 +1,82 @@
+/** What the page and the worker say to each other. Everything here can be cloned by structured clone. */
+import type { MachineConfig } from "../config/types.ts";
+import type { DeviceDescription, MachineCounters, MachineState } from "../machine/machine.ts";
+import type { DownloadProgress } from "./download.ts";
+
+export type { DeviceDescription, DownloadProgress, MachineCounters, MachineState };
+
+/** The calls that the worker takes (through comlink). One machine at a time. */
+export interface HostApi {
+  /** First of all: the terminal's byte stream and who hears of events. */
+  connect(terminal: MessagePort, listener: HostListener): void;
+  /** Stops the machine there is, if any, and starts the one that is asked for. Progress goes to the listener. */
+  start(request: StartRequest): Promise<StartOutcome>;
+  /** Power on again, with the same disks. Only after `off`, `halted` or `crashed`. */
+  powerOn(): Promise<StartOutcome>;
+  /** Asks the guest to power off; cuts the power when it does not answer. */
+  powerOff(): Promise<void>;
+  /** As the reset button. */
+  reset(): Promise<void>;
+  pause(): void;
+  resume(): void;
+  resizeTerminal(size: TerminalSize): void;
+  /** Runs a shell command in the guest. Rejects when no guest runs that could take it. */
+  exec(command: string): Promise<ExecResult>;
+  describe(): DeviceDescription[];
+  counters(): MachineCounters | undefined;
+  /** Stops the machine and closes its disks. */
+  stop(): Promise<void>;
+}
+
+export interface TerminalSize {
+  columns: number;
+  rows: number;
+}
+
+export interface StartRequest {
+  config: MachineConfig;
+  terminalSize: TerminalSize;
+  /** Identifiers of disks to go without: another tab has them, or they cannot be opened. */
+  withoutDisks: readonly string[];
+}
+
+export type StartOutcome = { ok: true } | { ok: false; problem: StartProblem };
+
+/** Why a machine did not start. `message` is a sentence for a person. */
+export type StartProblem =
+  | { kind: "disk-busy" | "disk-failed"; disk: string; message: string }
+  | { kind: "download" | "machine"; message: string }
+  /** Another `start` or a `stop` came first; nothing to say. */
+  | { kind: "superseded" };
+
+export interface ExecResult {
+  /** The command's exit status. */
+  status: number;
+  /** Decoded as UTF-8. */
+  stdout: string;
+  stderr: string;
+}
+
+export type MessageLevel = "info" | "warning" | "error";
+
+/** Moments of a boot, in the order in which they usually come. */
+export type BootMark =
+  /** Image and processor are there and verified. */
+  | "downloaded"
+  /** The machine is built and its CPU begins to run. */
+  | "instantiated"
+  /** The guest's kernel started /init. */
+  | "init"
+  /** The guest's shell shows its prompt. */
+  | "prompt"
+  /** The guest's agent takes commands. */
+  | "running";
+
+/** The events that the page hears. */
+export interface HostListener {
+  onState(state: MachineState): void;
+  onProgress(progress: DownloadProgress): void;
+  onMessage(level: MessageLevel, text: string): void;
+  /** @param time milliseconds since 1970, with fractions: worker and page have different time origins */
+  onMark(mark: BootMark, time: number): void;
+}
