@@ -15,7 +15,8 @@ export default defineConfig({
     // The response's own length says nothing about progress when it comes compressed.
     __V86_WASM_SIZE__: statSync(wasm).size,
   },
-  worker: { format: "es" },
+  // v86 has code for Node, behind a check, that imports these; no browser gets there.
+  worker: { format: "es", rollupOptions: { external: /^node:/ } },
   build: {
     target: "es2022",
     assetsInlineLimit: 0,

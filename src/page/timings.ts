@@ -10,9 +10,9 @@ export interface Timings {
   instantiate: number | undefined;
   /** The guest's kernel, until it starts /init. */
   kernel: number | undefined;
-  /** /init: the virtio drivers probe their devices; the agent answers. */
+  /** /init loads the virtio drivers, until each device has its own. */
   drivers: number | undefined;
-  /** Until the shell prompts. */
+  /** The rest: file systems are checked or made and mounted, the shell starts. */
   prompt: number | undefined;
   total: number | undefined;
 }
@@ -47,8 +47,8 @@ export class BootTimings {
       download: between(at("requested"), at("downloaded")),
       instantiate: between(at("downloaded"), at("instantiated")),
       kernel: between(at("instantiated"), at("init")),
-      drivers: between(at("init"), at("running")),
-      prompt: between(at("running"), at("prompt")),
+      drivers: between(at("init"), at("drivers")),
+      prompt: between(at("drivers"), at("prompt")),
       total: between(this.#begin, at("prompt")),
     };
   }

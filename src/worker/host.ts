@@ -42,6 +42,8 @@ export class MachineHost implements HostApi {
   #input: Promise<void> = Promise.resolve();
   #size: TerminalSize = { columns: 80, rows: 24 };
   #watch: BootWatch | undefined;
+  /** Between /init and the last driver: looked at when the guest prints, which drivers do as they find their devices. */
+  #driversAwaited = false;
 
   /** @param base where the page's files are served from */
   constructor(base: URL) {
@@ -171,7 +173,11 @@ export class MachineHost implements HostApi {
   }
 
   async #powerOn(machine: Machine): Promise<void> {
-    this.#watch = new BootWatch((mark) => this.#mark(mark));
+    this.#watch = new BootWatch((mark) => {
+      this.#mark(mark);
+      this.#driversAwaited = mark === "init";
+    });
+    this.#driversAwaited = false;
     void this.#terminal?.write(terminalToNormal);
     await machine.start();
     this.#mark("instantiated");
@@ -210,6 +216,10 @@ export class MachineHost implements HostApi {
 
   #output(data: Uint8Array): Promise<void> | undefined {
     this.#watch?.see(data);
+    if (this.#driversAwaited && this.#machine?.describe().every(({ driverReady }) => driverReady)) {
+      this.#driversAwaited = false;
+      this.#mark("drivers");
+    }
     return this.#terminal?.write(data);
   }
 

@@ -67,6 +67,8 @@ export type BootMark =
   | "instantiated"
   /** The guest's kernel started /init. */
   | "init"
+  /** Every device has its driver. */
+  | "drivers"
   /** The guest's shell shows its prompt. */
   | "prompt"
   /** The guest's agent takes commands. */

@@ -78,26 +78,28 @@ export function Editor({ session, onClose }: { session: Session; onClose: () => 
           ))}
         </div>
 
-        <div class="editor-result" role="status">
-          {mistake ? (
-            <p class="field-error">{mistake.error.message}</p>
-          ) : (
-            "config" in result && <code class="link-text">{linkTo(result.config)}</code>
-          )}
-        </div>
-        <div class="actions">
-          <button type="submit" class="button primary" disabled={mistake !== undefined}>
-            {session.active.value ? "Restart with this machine" : "Start this machine"}
-          </button>
-          <Button
-            label={copied === undefined ? "Copy the link" : copied ? "Copied" : "The browser refused"}
-            icon="copy"
-            disabled={mistake !== undefined}
-            onClick={() => {
-              if ("config" in result) void copyText(linkTo(result.config)).then(setCopied);
-            }}
-          />
-          <Button label="Cancel" onClick={onClose} />
+        <div class="dialog-foot">
+          <div class="editor-result" role="status">
+            {mistake ? (
+              <p class="field-error">{mistake.error.message}</p>
+            ) : (
+              "config" in result && <code class="link-text">{linkTo(result.config)}</code>
+            )}
+          </div>
+          <div class="actions">
+            <button type="submit" class="button primary" disabled={mistake !== undefined}>
+              {session.active.value ? "Restart with this machine" : "Start this machine"}
+            </button>
+            <Button
+              label={copied === undefined ? "Copy the link" : copied ? "Copied" : "The browser refused"}
+              icon="copy"
+              disabled={mistake !== undefined}
+              onClick={() => {
+                if ("config" in result) void copyText(linkTo(result.config)).then(setCopied);
+              }}
+            />
+            <Button label="Cancel" onClick={onClose} />
+          </div>
         </div>
       </form>
     </Dialog>

@@ -1,4 +1,4 @@
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { keyHelp } from "../terminal/keys.ts";
 import type { TerminalView } from "../terminal/terminal.ts";
 import type { Session } from "../session.ts";
@@ -15,7 +15,7 @@ export interface StageProps {
 export function Stage({ session, terminal, search }: StageProps) {
   const place = useRef<HTMLDivElement>(null);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (place.current) terminal.open(place.current);
     // main.tsx owns the terminal; the stage is there as long as the page.
   }, [terminal]);

@@ -1,24 +1,22 @@
 /**
  * xterm.js writes its cell sizes and colours into `<style>` elements, which a strict `style-src` refuses. Constructed style sheets
- * are allowed, as scripts make them. This document hands out `<style>` elements whose text goes into such a sheet instead, so that
- * the page needs no 'unsafe-inline' for style elements.
+ * are allowed, as scripts make them. From this call on, whoever asks `document` for a `<style>` element gets a stand-in whose text
+ * goes into such a sheet, so that the page needs no 'unsafe-inline' for style elements. (xterm.js's `documentOverride` option does
+ * not do: its viewport asks the window's document in spite of it.) Returns a function that ends this.
  */
-export function documentWithoutInlineStyles(document: Document): Document {
-  return new Proxy(document, {
-    get(target, property) {
-      if (property === "createElement") {
-        return (name: string, options?: ElementCreationOptions) =>
-          name === "style" ? constructedStyle(target) : target.createElement(name, options);
-      }
-      const value: unknown = Reflect.get(target, property, target);
-      // Methods and getters of a document insist on being called on the real one.
-      return typeof value === "function" ? (value.bind(target) as unknown) : value;
-    },
-  });
+export function useConstructedStyles(document: Document): () => void {
+  const create = document.createElement.bind(document) as (name: string, options?: unknown) => HTMLElement;
+  document.createElement = ((name: string, options?: unknown) =>
+    name === "style" ? constructedStyle(document) : create(name, options)) as Document["createElement"];
+  return () => {
+    // The method of the prototype shows again.
+    Reflect.deleteProperty(document, "createElement");
+  };
 }
 
-function constructedStyle(document: Document): HTMLStyleElement {
-  const element = document.createElement("style");
+/** A template shows nothing and may stand where xterm.js puts it; an empty `<style>` would be refused just as a full one. */
+function constructedStyle(document: Document): HTMLElement {
+  const element = document.createElement("template");
   const sheet = new CSSStyleSheet();
   document.adoptedStyleSheets.push(sheet);
   Object.defineProperty(element, "textContent", {

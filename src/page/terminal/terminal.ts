@@ -11,7 +11,7 @@ import type { TerminalSize } from "../../worker/protocol.ts";
 import { copyText, guestClipboard, pasteText } from "./clipboard.ts";
 import { searchColors, terminalThemes } from "./colors.ts";
 import { keyHandler } from "./keys.ts";
-import { documentWithoutInlineStyles } from "./style-elements.ts";
+import { useConstructedStyles } from "./style-elements.ts";
 
 /** What the terminal tells the page. */
 export interface TerminalEvents {
@@ -38,6 +38,7 @@ export class TerminalView implements SessionTerminal {
   readonly #search = new SearchAddon({ highlightLimit: 2000 });
   readonly #events: TerminalEvents;
   readonly #stillness = matchMedia("(prefers-reduced-motion: reduce)");
+  readonly #endStyles = useConstructedStyles(document);
   #resizing: ResizeObserver | undefined;
   #frame = 0;
   #theme: Theme;
@@ -48,7 +49,6 @@ export class TerminalView implements SessionTerminal {
     this.#terminal = new Terminal({
       // The search addon's decorations are still "proposed" in xterm.js 6.
       allowProposedApi: true,
-      documentOverride: documentWithoutInlineStyles(document),
       theme: terminalThemes[theme],
       fontFamily: 'ui-monospace, "Cascadia Mono", "SF Mono", Menlo, "DejaVu Sans Mono", Consolas, monospace',
       fontSize: 14,
@@ -180,6 +180,7 @@ export class TerminalView implements SessionTerminal {
     cancelAnimationFrame(this.#frame);
     this.#resizing?.disconnect();
     this.#terminal.dispose();
+    this.#endStyles();
   }
 
   readonly #onStillness = (): void => {
