@@ -148,6 +148,19 @@ describe("chunked disk", () => {
     assert.deepEqual(await read(disk, 100, 64 * CHUNK - 200), pattern(64 * CHUNK - 200, 3));
   });
 
+  it("keeps its bounds when everything is only written", async () => {
+    const disk = diskOn(new SlowStore(), { capacity: 200 * CHUNK });
+    let most = 0;
+    for (let n = 0; n < 200; n++) {
+      await write(disk, n * CHUNK, pattern(CHUNK, n));
+      most = Math.max(most, disk.memory.total);
+    }
+    assert.ok(most <= TIGHT.cache + TIGHT.unsaved, `${most} bytes in memory`);
+    await disk.flush();
+    assert.ok(disk.memory.total <= TIGHT.cache);
+    for (let n = 0; n < 200; n++) assert.deepEqual(await read(disk, n * CHUNK, CHUNK), pattern(CHUNK, n));
+  });
+
   it("loads nothing for what was never written or is wholly overwritten", async () => {
     const store = filled(1);
     for (let n = 32; n < 64; n++) store.chunks.delete(n);

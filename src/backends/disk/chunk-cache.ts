@@ -8,7 +8,7 @@ export interface Chunk {
   saving: boolean;
   /** Touched since the eviction last looked. */
   used: boolean;
-  /** The load that somebody waits for it with (ChunkLoader), which keeps it from eviction. */
+  /** The load that somebody waits for it with (ChunkLoader), which keeps it from eviction; -1 for none. */
   load: number;
 }
 
@@ -37,7 +37,7 @@ export class ChunkCache {
 
   /** Adds a chunk that is not there yet and keeps `data` itself. */
   add(number: number, data: Uint8Array): Chunk {
-    const chunk = { number, data, dirty: false, saving: false, used: true, load: 0 };
+    const chunk = { number, data, dirty: false, saving: false, used: true, load: -1 };
     this.#chunks.set(number, chunk);
     return chunk;
   }

@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { DiskServer, KillableBrowser, temporaryProfile } from "./disk-support.ts";
+import { BLOCK, BLOCKS, momentOf } from "./disk-workload.ts";
+
+/** How often the browser is killed at a random moment. More for a longer look: RINGSIDE_KILLS=200. */
+const KILLS = Number(process.env["RINGSIDE_KILLS"] ?? 10);
+
+describe("IndexedDB disk when the browser is killed", () => {
+  const profile = temporaryProfile();
+  let server: DiskServer;
+  let browser: KillableBrowser | undefined;
+
+  before(async () => {
+    server = await DiskServer.start();
+  });
+  after(async () => {
+    await browser?.kill();
+    server.dispose();
+    profile.dispose();
+  });
+
+  it("has what was flushed right before", async () => {
+    browser = await KillableBrowser.start(profile.folder);
+    const page = await browser.open(server.origin);
+    await page.evaluate(async () => {
+      const disk = await tools.openIdbDisk("flushed", { size: 64 * 2 ** 20 });
+      for (let n = 0; n < 100; n++) await tools.write(disk, n * 50_000, tools.pattern(3000, n));
+      await disk.flush();
+    });
+    await browser.kill();
+    browser = await KillableBrowser.start(profile.folder);
+    const again = await browser.open(server.origin);
+    await again.evaluate(async () => {
+      const disk = await tools.openIdbDisk("flushed");
+      if (disk.capacity !== 64 * 2 ** 20) throw new Error(`It has ${disk.capacity} bytes.`);
+      for (let n = 0; n < 100; n++) {
+        tools.requireSame(await tools.read(disk, n * 50_000, 3000), tools.pattern(3000, n), `piece ${n}`);
+      }
+      await disk.dispose();
+    });
+    await browser.kill();
+    browser = undefined;
+  });
+
+  it(`is as it was at one moment, not before the last flush, after each of ${KILLS} kills`, async (test) => {
+    let moment = 0;
+    let newer = 0;
+    for (let round = 0; round <= KILLS; round++) {
+      browser = await KillableBrowser.start(profile.folder);
+      const page = await browser.open(server.origin);
+      const numbers = await page.evaluate(
+        async ([size, small]) => {
+          // In every other round much is saved without a flush.
+          const bounds = small ? { writeBack: 2 ** 18, unsaved: 2 ** 20, cache: 2 ** 20 } : {};
+          globalThis.disk = await tools.openIdbDisk("work", { size, bounds });
+          return tools.numbers(disk);
+        },
+        [BLOCK * BLOCKS, round % 2 === 1] as const,
+      );
+      const survived = momentOf(numbers);
+      assert.ok(
+        survived >= moment,
+        `round ${round}: step ${moment} was flushed, but only ${survived} is there`,
+      );
+      if (survived > moment) newer++;
+      moment = survived;
+      if (round === KILLS) break;
+
+      const flushed = { step: moment };
+      page.on("console", (message) => {
+        const step = /^flushed (\d+)$/.exec(message.text())?.[1];
+        if (step !== undefined) flushed.step = Math.max(flushed.step, Number(step));
+      });
+      await page.evaluate((from) => {
+        void tools.work(disk, from, (step) => console.log(`flushed ${step}`));
+      }, moment + 1);
+      await sleep(20 + Math.random() * 400);
+      await browser.kill();
+      browser = undefined;
+      moment = flushed.step;
+    }
+    test.diagnostic(
+      `${moment} steps survived; ${newer} times the disk was newer than the last flush heard of`,
+    );
+    assert.ok(moment > KILLS, "the workload did next to nothing");
+  });
+});
