@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
+import { after, afterEach, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { DiskServer, KillableBrowser, temporaryProfile } from "./disk-support.ts";
 import { BLOCK, BLOCKS, momentOf } from "./disk-workload.ts";
@@ -15,8 +15,11 @@ describe("IndexedDB disk when the browser is killed", () => {
   before(async () => {
     server = await DiskServer.start();
   });
-  after(async () => {
+  afterEach(async () => {
     await browser?.kill();
+    browser = undefined;
+  });
+  after(() => {
     server.dispose();
     profile.dispose();
   });
@@ -40,8 +43,6 @@ describe("IndexedDB disk when the browser is killed", () => {
       }
       await disk.dispose();
     });
-    await browser.kill();
-    browser = undefined;
   });
 
   it(`is as it was at one moment, not before the last flush, after each of ${KILLS} kills`, async (test) => {

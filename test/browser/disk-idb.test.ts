@@ -94,6 +94,38 @@ describe("IndexedDB disk", () => {
     await page.evaluate(() => tools.deleteIdbDisk("large"));
   });
 
+  it("asks for strict durability, and answers a flush only after the transaction", async () => {
+    const page = await tab();
+    const log = await page.evaluate(async () => {
+      const log: string[] = [];
+      type Begin = (this: IDBDatabase, ...rest: Parameters<IDBDatabase["transaction"]>) => IDBTransaction;
+      const begin = Reflect.get(IDBDatabase.prototype, "transaction") as Begin;
+      IDBDatabase.prototype.transaction = function (...rest) {
+        const transaction = begin.apply(this, rest);
+        if (transaction.mode === "readwrite") {
+          log.push(`begins, ${transaction.durability}`);
+          transaction.addEventListener("complete", () => log.push("completes"));
+        }
+        return transaction;
+      };
+      const disk = await tools.openIdbDisk("strict", { size: 2 ** 20 });
+      for (let n = 0; n < 20; n++) await tools.write(disk, n * 40_000, tools.pattern(512, n));
+      const flushed = disk.flush()?.then(() => log.push("flush answers"));
+      log.push("flush is called");
+      const second = disk.flush()?.then(() => log.push("second answers"));
+      await Promise.all([flushed, second]);
+      await disk.dispose();
+      return log;
+    });
+    assert.deepEqual(log, [
+      "begins, strict",
+      "flush is called",
+      "completes",
+      "flush answers",
+      "second answers",
+    ]);
+  });
+
   it("keeps its size, grows on request, while open too, and never shrinks", async () => {
     const page = await tab();
     const results = await page.evaluate(async () => {
