@@ -36,9 +36,14 @@ void describe("PCI in the guest", () => {
     assert.equal(await sh(`echo ${readAt(0x00)}`), "10421af4");
     await sh(writeAt(0x10, "\\0\\0\\0\\321"));
     assert.equal(await sh(`echo ${readAt(0x10)}`), "d1000000");
-    // The kernel looks at the register anew only for a device that it finds anew.
+    // Decoding is off: nothing answers at either place. Then on: the device is at the new one only.
+    const queues = (bar: string): string => `devmem 0x${bar}012 16`; // num_queues (4.1.4.3)
+    assert.equal(await sh(`${queues("c0002")}; ${queues("d1000")}`), "0xFFFF\n0xFFFF");
+    await sh(writeAt(0x04, "\\6\\0"));
+    assert.equal(await sh(`${queues("c0002")}; ${queues("d1000")}`), "0xFFFF\n0x0001");
+    // A BAR over memory or over the IOAPIC does not hide these: the bridge does not pass such addresses on.
+    for (const place of ["\\0\\0\\0\\1", "\\0\\0\\300\\376"]) await sh(writeAt(0x10, place));
     await sh(`echo 1 >${DISK}/remove; echo 1 >/sys/bus/pci/rescan`);
-    assert.match(await sh(`head -1 ${DISK}/resource`), /^0x00000000d1000000 0x00000000d1001fff/);
     assert.equal(await sh("dd if=/dev/vda bs=4k count=100 iflag=direct 2>/dev/null | wc -c"), "409600");
   });
 
