@@ -4,7 +4,7 @@ import { GuestGoneError } from "../machine/agent.ts";
 import type { MachineState } from "../machine/machine.ts";
 import { Interrupted, Interruption } from "./interruption.ts";
 import { openMachine, type OpenMachine, type OpenOptions } from "./open.ts";
-import { StreamSink, TailSink } from "./sinks.ts";
+import { PlainTextSink, StreamSink, TailSink } from "./sinks.ts";
 import { Status } from "./status.ts";
 import { HostTerminal } from "./terminal.ts";
 
@@ -50,8 +50,10 @@ async function runCommand(options: RunOptions, command: string, interruption: In
   const stdout = new StreamSink(process.stdout, brokenOutput);
   const stderr = new StreamSink(process.stderr, brokenOutput);
   const tail = new TailSink();
-  const terminal = options.console ? stderr : tail;
-  const machine = await openMachine(options.config, { ...common(options), terminal });
+  const machine = await openMachine(options.config, {
+    ...common(options),
+    terminal: new PlainTextSink(options.console ? stderr : tail),
+  });
   let finished = false;
   try {
     const slow = setTimeout(() => {
@@ -62,15 +64,15 @@ async function runCommand(options: RunOptions, command: string, interruption: In
     finished = true;
     return status;
   } catch (error) {
-    const booted = machine.state.name === "running";
     if (error instanceof GuestGoneError) {
       say(`The command did not end: ${error.message}`);
       if (machine.state.name === "crashed") showTail(tail);
       return Status.guestGone;
     }
-    if (error instanceof Interrupted && error.status === Status.timeout && !booted) {
-      say("The guest was not up yet.");
+    if (error instanceof Interrupted && error.status === Status.timeout && machine.state.name === "booting") {
+      say(`${error.message} The guest was not up yet.`);
       showTail(tail);
+      return error.status;
     }
     throw error;
   } finally {
@@ -90,7 +92,7 @@ async function runTerminal(options: RunOptions, interruption: Interruption): Pro
   if (terminal.interactive) say("Ctrl-] leaves.");
   try {
     const machine = await openMachine(options.config, {
-      ...common(options, () => terminal.newline),
+      ...common(options),
       terminal: new StreamSink(process.stdout, interruption.brokenOutput),
       terminalSize: terminal.size,
     });
@@ -115,7 +117,7 @@ async function untilEnd(machine: OpenMachine, terminal: HostTerminal): Promise<M
   const typed = terminal.connect(machine).then(() => {
     // A pipe ends before the guest has done what it said.
     if (machine.state.name === "running") {
-      say("The input has ended; the machine runs until it powers off.", terminal.newline);
+      say("The input has ended; the machine runs until it powers off.");
     }
     return ended;
   });
@@ -125,7 +127,7 @@ async function untilEnd(machine: OpenMachine, terminal: HostTerminal): Promise<M
 /** Powers off and closes the disks; says so when that takes long. */
 async function close(machine: OpenMachine, orderly: boolean, interruption: Interruption): Promise<void> {
   interruption.closing();
-  const slow = setTimeout(() => say("Powering off and closing the disks. Ctrl-C ends without that."), 3000);
+  const slow = setTimeout(() => say("Powering off and closing the disks. Ctrl-C ends without that."), 6000);
   try {
     await machine.powerOff(orderly ? {} : { graceMs: 0 });
   } finally {
@@ -134,11 +136,11 @@ async function close(machine: OpenMachine, orderly: boolean, interruption: Inter
   }
 }
 
-function common(options: RunOptions, newline = (): string => "\n"): OpenOptions {
+function common(options: RunOptions): OpenOptions {
   return {
     ...(options.size && { terminalSize: options.size }),
     ...(options.images !== undefined && { images: options.images }),
-    onMessage: (level, text) => say(level === "info" ? text : `${level}: ${text}`, newline()),
+    onMessage: (level, text) => say(level === "info" ? text : `${level}: ${text}`),
   };
 }
 
@@ -148,6 +150,6 @@ function showTail(tail: TailSink): void {
 }
 
 /** A line for the person: on stderr, so that stdout has nothing but the guest's output. */
-function say(text: string, newline = "\n"): void {
-  process.stderr.write(`ringside: ${text}${newline}`);
+function say(text: string): void {
+  process.stderr.write(`ringside: ${text}\n`);
 }

@@ -63,34 +63,50 @@ export class CollectingSink implements ConsoleSink {
   }
 }
 
-/** Keeps the end of what is written, for the message when a machine fails. */
-export class TailSink implements ConsoleSink {
-  #chunks: Uint8Array[] = [];
-  #length = 0;
+/**
+ * Passes text on without escape sequences and control characters: on a terminal where nobody sits at the guest, its
+ * queries would be answered into the next prompt.
+ */
+export class PlainTextSink implements ConsoleSink {
+  readonly #target: ConsoleSink;
+  /** The beginning of a sequence at the end of what came so far. */
+  #unfinished = "";
 
-  write(data: Uint8Array): undefined {
-    this.#chunks.push(data.slice());
-    this.#length += data.length;
-    if (this.#length > 4 * TAIL_BYTES) this.#trim();
+  constructor(target: ConsoleSink) {
+    this.#target = target;
   }
 
-  /** The last lines as plain text, without what would move a cursor. */
+  write(data: Uint8Array): Promise<void> | undefined {
+    // One character a byte, so that a UTF-8 character may come in two pieces.
+    const text = this.#unfinished + Buffer.from(data).toString("latin1");
+    this.#unfinished = UNFINISHED_SEQUENCE.exec(text)?.[0] ?? "";
+    const whole = text.slice(0, text.length - this.#unfinished.length);
+    const plain = whole.replace(SEQUENCE, "").replace(CONTROL, "");
+    return plain === "" ? undefined : this.#target.write(Buffer.from(plain, "latin1"));
+  }
+}
+
+/** ECMA-48's control sequences, operating system commands, and the short ones. */
+const SEQUENCE = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)|[ -/]*[0-Z\\^-~])/g;
+/** As far as one gets in 64 characters: what is longer is no sequence that anybody waits for. */
+const UNFINISHED_SEQUENCE = /\u001b(?:\[[0-?]{0,62}[ -/]{0,2}|\][^\u0007\u001b]{0,62}\u001b?|[ -/]{0,2})?$/;
+/** All but line feeds and tabs; what is left of a broken sequence too. */
+const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f]/g;
+
+/** Keeps the end of what is written, for the message when a machine fails. */
+export class TailSink implements ConsoleSink {
+  #tail: Buffer = Buffer.alloc(0);
+
+  write(data: Uint8Array): undefined {
+    this.#tail = Buffer.concat([this.#tail, data]).subarray(-TAIL_BYTES);
+  }
+
   lines(most: number): string[] {
-    this.#trim();
-    const plain = Buffer.concat(this.#chunks)
+    return this.#tail
       .toString()
-      .replace(/\u001b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])/g, "")
-      .replace(/[\u0000-\u0009\u000b-\u001f\u007f]/g, "");
-    return plain
       .split("\n")
       .filter((line) => line.trim() !== "")
       .slice(-most);
-  }
-
-  #trim(): void {
-    const tail = Buffer.concat(this.#chunks).subarray(-TAIL_BYTES);
-    this.#chunks = [tail];
-    this.#length = tail.length;
   }
 }
 

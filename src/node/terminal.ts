@@ -53,11 +53,6 @@ export class HostTerminal {
     return this.#options.input.isTTY ?? false;
   }
 
-  /** What ends a line on this terminal now. */
-  get newline(): string {
-    return this.#raw ? "\r\n" : "\n";
-  }
-
   /** Connects keyboard and window to the machine. Resolves when the input has ended; never when a person types. */
   async connect(machine: OpenMachine): Promise<void> {
     const { input, output, onLeave } = this.#options;

@@ -10,7 +10,7 @@ export function usage(): string {
   ringside --help, --version
 
 Options of run:
-  --exec COMMANDS      run shell commands in the guest, their output to stdout and stderr, and exit with their status
+  --exec COMMANDS      run shell commands in the guest: output to stdout and stderr, their status is ours
   --timeout SECONDS    end after that time, boot included
   --console            with --exec: what the guest's console says goes to stderr
   --size COLUMNSxROWS  the size of the guest's terminal; that of the window unless given
@@ -18,18 +18,22 @@ Options of run:
   --image, --memory, --append, --device VALUE
                        words of CONFIG as options, put after it; --device may be repeated
 
-  On a console Ctrl-] leaves. Text from a pipe is typed when the guest is up. A machine is powered off before we exit; one
-  whose command was still running has its power cut, and keeps what it had flushed to its disks.
+On a console Ctrl-] leaves. Text from a pipe is typed when the guest is up. A machine is powered off before we
+exit; one whose commands were still running has its power cut, and keeps what it had flushed to its disks.
 
-Exit status: that of the commands with --exec, otherwise ${Status.ok}. ${Status.usage}: the command line or CONFIG makes no sense.
-  ${Status.failure}: an image or a disk cannot be opened, or we failed. ${Status.timeout}: the time was over. ${Status.guestGone}: the guest crashed,
-  powered off or restarted before the commands ended. 128 and a signal's number: ended by that signal.
+Exit status: with --exec that of the commands, otherwise
+  ${Status.ok}    the machine was powered off, by the guest or by Ctrl-]
+  ${Status.failure}    an image or a disk cannot be opened, or something of ours failed
+  ${Status.usage}    the command line or CONFIG makes no sense
+  ${Status.timeout}  the time was over
+  ${Status.guestGone}  the guest crashed, or with --exec powered off or restarted before the commands ended
+  128 and a signal's number: ended by that signal
 
 CONFIG
 ${describeGrammar("node")}
 
 For example
   ringside run --exec 'uname -a; cat /proc/interrupts'
-  ringside run 'memory=128M&device=blk,path=home.img,size=1G,transport=mmio'
+  ringside run 'memory=128M&device=blk,id=home,path=home.img,size=1G,transport=mmio'
 `;
 }
