@@ -12,6 +12,12 @@ export interface BlockOptions extends DeviceOptions {
 
 const QUEUE_SIZE = 256;
 
+/**
+ * Bytes that the backend is asked to have ready at once. Drivers' requests are smaller; one that names the same guest memory
+ * again and again can be as large as the disk, and shall not make the backend hold all of it.
+ */
+const PIECE = 4 << 20;
+
 /** The block device (virtio 1.3, 5.2) in front of whatever keeps its bytes. */
 export class BlockDevice extends VirtioDevice {
   readonly backend: BlockBackend;
@@ -68,7 +74,7 @@ export class BlockDevice extends VirtioDevice {
         `a request of ${reader.total} readable and ${writer.total} writable bytes`,
         queue.index,
       );
-      queue.put(chain, 0);
+      this.#finish(queue, chain, Block.IOERR);
       return undefined;
     }
     const type = this.#fields.getUint32(0, true);
@@ -108,10 +114,13 @@ export class BlockDevice extends VirtioDevice {
       this.#finish(queue, chain, Block.IOERR);
       return undefined;
     }
+    const end = offset + length;
     try {
-      const waiting = this.backend.prepare(offset, length, write);
-      if (waiting) return this.#transferLater(waiting, queue, chain, offset, length, write);
-      this.#move(chain, offset, length, write);
+      for (let at = offset; at < end; at += PIECE) {
+        const waiting = this.backend.prepare(at, Math.min(PIECE, end - at), write);
+        if (waiting) return this.#transferLater(waiting, queue, chain, at, end, write);
+        this.#move(chain, at, Math.min(PIECE, end - at), write);
+      }
       this.#finish(queue, chain, Block.OK);
     } catch {
       this.#finish(queue, chain, Block.IOERR);
@@ -119,22 +128,27 @@ export class BlockDevice extends VirtioDevice {
     return undefined;
   }
 
+  /** The rest of a transfer from the piece at `offset` on, for which `first` has to be waited. */
   async #transferLater(
     first: Promise<void>,
     queue: Virtqueue,
     chain: DescriptorChain,
     offset: number,
-    length: number,
+    end: number,
     write: boolean,
   ): Promise<void> {
     let result: number = Block.OK;
     try {
-      for (let waiting: Promise<void> | undefined = first; waiting;) {
-        await waiting;
-        if (!chain.inFlight) return; // reset meanwhile
-        waiting = this.backend.prepare(offset, length, write);
+      for (let at = offset; at < end; at += PIECE) {
+        const length = Math.min(PIECE, end - at);
+        let waiting = at === offset ? first : this.backend.prepare(at, length, write);
+        for (; waiting; waiting = this.backend.prepare(at, length, write)) {
+          await waiting;
+          if (!chain.inFlight) return; // reset meanwhile
+          if (end > this.backend.capacity) throw new RangeError("the disk has shrunk meanwhile");
+        }
+        this.#move(chain, at, length, write);
       }
-      this.#move(chain, offset, length, write);
     } catch {
       result = Block.IOERR;
     }
@@ -185,10 +199,11 @@ export class BlockDevice extends VirtioDevice {
   #finish(queue: Virtqueue, chain: DescriptorChain, status: number): void {
     const { writer } = chain;
     if (status !== Block.OK) this.counters.errors++;
-    // What a failed read did not fill must not look like data: `written` counts from the first byte on (2.7.8.2).
-    while (writer.remaining > 1) writer.view(writer.remaining - 1).fill(0);
+    const filled = status === Block.OK ? writer.total - writer.remaining : 0;
+    writer.skip(writer.remaining - 1);
     this.#status[0] = status;
     writer.write(this.#status);
-    queue.put(chain, writer.total);
+    // 2.7.8.2: the used length counts from the first byte on, so it ends before what a failed read did not fill.
+    queue.put(chain, filled === writer.total - 1 ? writer.total : filled);
   }
 }

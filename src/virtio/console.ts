@@ -24,11 +24,17 @@ const CONTROL_RECEIVE = 2;
 const CONTROL_TRANSMIT = 3;
 const CONSOLE_QUEUE = 64;
 const PORT_QUEUE = 32;
+/** Bytes that a sink gets at once: a driver's buffer can be as large as its memory, and a sink may copy. */
+const PIECE = 65536;
+/** Emergency characters that wait for a busy sink. They come through a register, which cannot hold the guest back. */
+const EMERGENCY_LIMIT = 4096;
 
 /** The console device (virtio 1.3, 5.3) with several named ports. */
 export class ConsoleDevice extends VirtioDevice {
   readonly ports: readonly ConsolePort[];
   readonly #messages = new ControlMessages();
+  /** The ports were announced to this driver. */
+  #announced = false;
   #size = { columns: 80, rows: 25 };
 
   constructor(ports: readonly PortModel[], options?: DeviceOptions) {
@@ -52,7 +58,7 @@ export class ConsoleDevice extends VirtioDevice {
       return new ConsolePort(id, model, {
         transmit: () => this.poll(this.queues[transmit]!),
         receive: () => this.poll(this.queues[receive]!),
-        announce: (open) => this.#send(id, ConsoleControl.PORT_OPEN, open ? 1 : 0),
+        announceOpen: () => this.#send(id, ConsoleControl.PORT_OPEN, 1),
       });
     });
     this.config.set("max_nr_ports", ports.length);
@@ -64,12 +70,12 @@ export class ConsoleDevice extends VirtioDevice {
     this.#size = { columns, rows };
     this.config.set("cols", columns);
     this.config.set("rows", rows);
-    if (!this.has(Feature.console.MULTIPORT)) this.configChanged();
+    this.configChanged();
     for (const port of this.ports) if (port.console && port.ready) this.#sendSize(port.id);
   }
 
   protected override process(queue: Virtqueue): void {
-    if (queue.index === CONTROL_RECEIVE) this.#messages.deliver(queue);
+    if (queue.index === CONTROL_RECEIVE) this.#deliverControl(queue);
     else if (queue.index === CONTROL_TRANSMIT) this.#handleControl(queue);
     else {
       const port = this.ports[portOfQueue(queue.index)]!;
@@ -85,11 +91,19 @@ export class ConsoleDevice extends VirtioDevice {
 
   protected override onReset(): void {
     this.#messages.clear();
+    this.#announced = false;
     for (const port of this.ports) port.reset();
   }
 
   protected override onConfigWrite(field: string): void {
     if (field === "emerg_wr") this.ports[0]?.emergency(this.config.get(field) & 0xff);
+  }
+
+  #deliverControl(queue: Virtqueue): void {
+    const tooSmall = this.#messages.deliver(queue);
+    if (tooSmall !== undefined) {
+      this.violation("5.3.6.2", `a buffer of ${tooSmall} bytes for control messages`, queue.index);
+    }
   }
 
   #handleControl(queue: Virtqueue): void {
@@ -113,7 +127,9 @@ export class ConsoleDevice extends VirtioDevice {
   /** A message from the driver (5.3.6.2). */
   #control(id: number, event: number, value: number, queue: number): void {
     if (event === ConsoleControl.DEVICE_READY) {
-      if (value === 1) for (const port of this.ports) this.#send(port.id, ConsoleControl.DEVICE_ADD, 1);
+      if (value !== 1 || this.#announced) return; // 5.3.6.2.1: a port that exists is not added again
+      this.#announced = true;
+      for (const port of this.ports) this.#send(port.id, ConsoleControl.DEVICE_ADD, 1);
       return;
     }
     const port = this.ports[id];
@@ -171,6 +187,7 @@ export class ConsolePort {
   /** A chain of which the sink has taken a part. */
   #outgoing: DescriptorChain | undefined;
   #input: { data: Uint8Array; taken: () => void }[] = [];
+  readonly #emergency: number[] = [];
   readonly #device: PortDevice;
 
   constructor(id: number, model: PortModel, device: PortDevice) {
@@ -191,12 +208,16 @@ export class ConsolePort {
   /** Opens the host's end; what the guest writes goes to `sink`. */
   connect(sink: ConsoleSink): void {
     this.#sink = sink;
-    this.#device.announce(true);
+    if (this.ready) this.#device.announceOpen(); // otherwise the driver is told when it is
     this.#device.transmit();
   }
 
-  /** Bytes for the guest, in order. The promise resolves when the driver has taken all of `data`. */
+  /**
+   * Bytes for the guest, in order. What is sent before the guest opens the port waits for that. The promise resolves when
+   * the driver has taken all of `data`, or the guest has closed the port and the bytes are gone.
+   */
   send(data: Uint8Array): Promise<void> {
+    if (data.length === 0) return Promise.resolve();
     return new Promise((resolve) => {
       this.#input.push({ data, taken: resolve });
       this.#device.receive();
@@ -233,7 +254,7 @@ export class ConsolePort {
       if (!this.#outgoing) return;
       const { reader } = this.#outgoing;
       while (reader.remaining > 0) {
-        const goesOn = this.#give(reader.view(reader.remaining));
+        const goesOn = this.#give(reader.view(PIECE));
         if (!goesOn && reader.remaining > 0) return;
       }
       queue.put(this.#outgoing, 0);
@@ -242,10 +263,12 @@ export class ConsolePort {
   }
 
   emergency(character: number): void {
-    this.#give(Uint8Array.of(character));
+    if (!this.#sinkBusy) this.#give(Uint8Array.of(character));
+    else if (this.#emergency.length < EMERGENCY_LIMIT) this.#emergency.push(character);
   }
 
   guestOpened(open: boolean): void {
+    if (this.#guestOpen && !open) this.#dropInput();
     this.#guestOpen = open;
     this.onGuestOpen?.(open);
   }
@@ -254,6 +277,11 @@ export class ConsolePort {
     this.ready = false;
     this.#outgoing = undefined;
     if (this.#guestOpen) this.guestOpened(false);
+  }
+
+  /** What was meant for the process that had the port open is not for the next one. */
+  #dropInput(): void {
+    for (const { taken } of this.#input.splice(0)) taken();
   }
 
   #sinkReady: Promise<void> = Promise.resolve();
@@ -265,6 +293,7 @@ export class ConsolePort {
     this.#sinkBusy = true;
     const again = (): void => {
       this.#sinkBusy = false;
+      if (this.#emergency.length > 0) this.#give(Uint8Array.from(this.#emergency.splice(0)));
       this.#device.transmit();
     };
     this.#sinkReady = waiting.then(again, again);
@@ -276,7 +305,7 @@ export class ConsolePort {
 interface PortDevice {
   transmit(): void;
   receive(): void;
-  announce(open: boolean): void;
+  announceOpen(): void;
 }
 
 /**
@@ -298,13 +327,18 @@ class ControlMessages {
     this.#waiting.set(key, message);
   }
 
-  deliver(queue: Virtqueue): void {
+  /** Moves what waits into the driver's buffers; returns the size of one that was too small to hold a message, if any. */
+  deliver(queue: Virtqueue): number | undefined {
+    let tooSmall: number | undefined;
     for (const [key, message] of this.#waiting) {
       const chain = queue.take();
-      if (!chain) return;
-      queue.put(chain, chain.writer.write(message));
+      if (!chain) break;
+      const { writer } = chain;
+      if (writer.total < message.length) tooSmall = writer.total;
+      queue.put(chain, writer.write(message));
       this.#waiting.delete(key);
     }
+    return tooSmall;
   }
 
   clear(): void {

@@ -28,6 +28,10 @@ export interface DeviceModel {
   config: readonly ConfigField[];
 }
 
+/** The status bits that are the driver's to set, 2.1 (SUSPEND comes with a feature that we do not offer). */
+const DRIVER_BITS =
+  Status.ACKNOWLEDGE | Status.DRIVER | Status.DRIVER_OK | Status.FEATURES_OK | Status.FAILED;
+
 /**
  * A virtio device (virtio 1.3, 2): status, features, queues, configuration space and reset, in front of which any
  * transport can stand. A model extends it with `process` and knows nothing of addresses, rings or interrupts.
@@ -96,11 +100,18 @@ export abstract class VirtioDevice implements QueueOwner {
     this.#busMaster = true;
   }
 
-  /** Whether the bus lets the device reach guest memory (PCI's bus master enable). Without it queues wait. */
+  /**
+   * Whether the bus lets the device reach guest memory (PCI's bus master enable). Without it queues wait. What is in flight
+   * when it is taken away gets lost, as the writes of any other PCI function would: a guest that does so without a reset
+   * (kexec) has other plans with that memory.
+   */
   setBusMaster(enabled: boolean): void {
     if (this.#busMaster === enabled) return;
     this.#busMaster = enabled;
-    if (enabled) for (const queue of this.queues) this.#run(queue);
+    for (const queue of this.queues) {
+      if (enabled) this.#run(queue);
+      else queue.abandon();
+    }
   }
 
   /** Ends the device's part in a machine: closes what it holds open. */
@@ -127,7 +138,7 @@ export abstract class VirtioDevice implements QueueOwner {
     return (this.#status & (Status.DRIVER_OK | Status.DEVICE_NEEDS_RESET)) === Status.DRIVER_OK;
   }
 
-  /** Changes when the configuration space does (2.5.3), modulo 256. */
+  /** Changes when the configuration space does (2.5), modulo 256. */
   get generation(): number {
     return this.#generation;
   }
@@ -142,7 +153,10 @@ export abstract class VirtioDevice implements QueueOwner {
     if (before & ~value & ~Status.DEVICE_NEEDS_RESET) {
       this.violation("2.1.1", `status 0x${value.toString(16)} clears a bit of 0x${before.toString(16)}`);
     }
-    let status = before | (value & ~Status.DEVICE_NEEDS_RESET);
+    if (value & ~(DRIVER_BITS | Status.DEVICE_NEEDS_RESET)) {
+      this.violation("2.1", `status 0x${value.toString(16)} has bits that mean nothing to this device`);
+    }
+    let status = before | (value & DRIVER_BITS);
     const newly = status & ~before;
     if (newly & Status.FEATURES_OK && !this.#featuresAcceptable()) status &= ~Status.FEATURES_OK;
     if (newly & Status.DRIVER_OK && !(status & Status.FEATURES_OK)) {
@@ -233,12 +247,10 @@ export abstract class VirtioDevice implements QueueOwner {
     this.#run(queue);
   }
 
-  /** The configuration space changed: new generation, configuration interrupt (2.5.3, 2.3). */
+  /** The configuration space changed: new generation, configuration interrupt (2.5, 3.2.1). */
   protected configChanged(): void {
     this.#generation = (this.#generation + 1) & 0xff;
-    if (!(this.#status & Status.DRIVER_OK)) return;
-    this.observer?.({ type: "interrupt", device: this.name, cause: "config", queue: -1, suppressed: false });
-    this.#interrupts?.config();
+    this.#notifyConfig();
   }
 
   /** The driver broke a sentence of the specification: reported; the device goes on. */
@@ -255,7 +267,7 @@ export abstract class VirtioDevice implements QueueOwner {
     this.violation(rule, what, queue);
     if (this.#status & Status.DEVICE_NEEDS_RESET) return;
     this.#setStatus(this.#status | Status.DEVICE_NEEDS_RESET);
-    if (this.#status & Status.DRIVER_OK) this.#interrupts?.config();
+    this.#notifyConfig();
   }
 
   // ---- what queues call ----
@@ -292,6 +304,12 @@ export abstract class VirtioDevice implements QueueOwner {
 
   #run(queue: Virtqueue): void {
     if (this.live && this.#busMaster) queue.run(this.#process);
+  }
+
+  #notifyConfig(): void {
+    if (!(this.#status & Status.DRIVER_OK)) return;
+    this.observer?.({ type: "interrupt", device: this.name, cause: "config", queue: -1, suppressed: false });
+    this.#interrupts?.config();
   }
 
   #featuresAcceptable(): boolean {

@@ -1,6 +1,6 @@
 import type { GuestMemory } from "./memory.ts";
 import type { DescriptorChain } from "./ring/chain.ts";
-import { type RingError, SplitRing } from "./ring/split.ts";
+import { type RingError, type RingLayout, SplitRing } from "./ring/split.ts";
 
 /**
  * A virtqueue as the device model sees it (2.6): chains to take and to give back. Which ring layout carries it, where
@@ -12,11 +12,11 @@ export class Virtqueue {
   /** The largest size that the driver may choose. */
   readonly maximumSize: number;
 
-  /** Set by the driver through the transport before it enables the queue. */
+  /** Set by the driver through the transport before it enables the queue; any 64 bits may stand in an address. */
   size: number;
-  descriptors = 0;
-  available = 0;
-  used = 0;
+  descriptors = 0n;
+  available = 0n;
+  used = 0n;
 
   /** Exits and interrupts since power-on, for people and benchmarks. */
   readonly counters = { kicks: 0, chains: 0, interrupts: 0, suppressedInterrupts: 0 };
@@ -78,7 +78,13 @@ export class Virtqueue {
     this.#publish();
   }
 
-  /** Starts the queue with what the driver has set. Returns a complaint, with its section, when that makes no ring. */
+  /** The device loses access to guest memory: what is done is published, chains in flight never reach the guest. */
+  abandon(): void {
+    this.#publish();
+    this.#ring?.abandon();
+  }
+
+  /** Starts the queue with what the driver has set. Returns a complaint when that makes no ring. */
   enable(
     memory: GuestMemory,
     features: { eventIdx: boolean; indirect: boolean },
@@ -99,12 +105,12 @@ export class Virtqueue {
     this.#ring?.kill();
     this.#ring = undefined;
     this.size = this.maximumSize;
-    this.descriptors = this.available = this.used = 0;
+    this.descriptors = this.available = this.used = 0n;
   }
 
-  #layout(): { size: number; descriptors: number; available: number; used: number } {
-    const { size, descriptors, available, used } = this;
-    return { size, descriptors, available, used };
+  #layout(): Omit<RingLayout, "eventIdx" | "indirect"> {
+    const { size, maximumSize, descriptors, available, used } = this;
+    return { size, maximumChain: maximumSize, descriptors, available, used };
   }
 
   readonly #publishLater = (): void => {

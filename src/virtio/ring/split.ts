@@ -5,9 +5,11 @@ import { DescriptorChain } from "./chain.ts";
 export interface RingLayout {
   /** Entries, a power of two. */
   size: number;
-  descriptors: number;
-  available: number;
-  used: number;
+  /** Buffers in one chain: the size that the device offers. The driver may have chosen a smaller one for the ring. */
+  maximumChain: number;
+  descriptors: bigint;
+  available: bigint;
+  used: bigint;
   eventIdx: boolean;
   indirect: boolean;
 }
@@ -30,6 +32,7 @@ export class SplitRing {
   readonly #avail: number;
   readonly #used: number;
   readonly #mask: number;
+  readonly #maximumChain: number;
   readonly #eventIdx: boolean;
   readonly #indirect: boolean;
 
@@ -39,7 +42,7 @@ export class SplitRing {
   #broken = false;
   readonly #descriptor = new DescriptorView();
   /** Every chain object ever made, at most one for each entry of the ring; the free ones are in the pool too. */
-  readonly #chains: DescriptorChain[] = [];
+  #chains: DescriptorChain[] = [];
   readonly #pool: DescriptorChain[] = [];
 
   /** @throws RangeError when an area is misaligned or outside memory, with the section. */
@@ -48,6 +51,7 @@ export class SplitRing {
     this.#error = error;
     this.size = layout.size;
     this.#mask = layout.size - 1;
+    this.#maximumChain = layout.maximumChain;
     this.#eventIdx = layout.eventIdx;
     this.#indirect = layout.indirect;
     this.#descriptors = area(memory, "descriptor table", layout.descriptors, 16 * layout.size, 16);
@@ -113,15 +117,29 @@ export class SplitRing {
    * leaves avail_event behind.
    */
   wantKicks(want: boolean): void {
-    const { u16 } = this.#memory;
-    if (!this.#eventIdx) u16[this.#used >> 1] = want ? 0 : USED_NO_NOTIFY;
-    else if (want) u16[(this.#used >> 1) + 2 + 4 * this.size] = this.#nextAvail;
+    if (!this.#eventIdx) this.#store(this.#used, want ? 0 : USED_NO_NOTIFY);
+    else if (want) this.#store(this.#used + 4 + 8 * this.size, this.#nextAvail);
   }
 
-  /** No chain in flight reaches the guest any more. */
+  /** No chain in flight reaches the guest any more; new ones can be taken. */
+  abandon(): void {
+    // Not into the pool: a backend may still hold such a chain, and must find it dead for ever.
+    for (const chain of this.#chains) if (chain.inFlight) chain.close();
+    this.#chains = [...this.#pool];
+  }
+
+  /** Nothing is taken any more, and no chain in flight reaches the guest. */
   kill(): void {
     this.#broken = true;
-    for (const chain of this.#chains) chain.close();
+    this.abandon();
+  }
+
+  /** Writes 16 bits of the used ring, if they change. */
+  #store(address: number, value: number): void {
+    const { u16 } = this.#memory;
+    if (u16[address >> 1] === value) return;
+    u16[address >> 1] = value;
+    this.#memory.dirty(address, address + 2);
   }
 
   #newChain(): DescriptorChain | undefined {
@@ -129,7 +147,7 @@ export class SplitRing {
       this.#fail("2.7.13", `more than ${this.size} chains in flight: a head was made available twice`);
       return undefined;
     }
-    const chain = new DescriptorChain(this.#memory, this.size);
+    const chain = new DescriptorChain(this.#memory, this.#maximumChain);
     this.#chains.push(chain);
     return chain;
   }
@@ -148,11 +166,11 @@ export class SplitRing {
       if (index >= entries) {
         return this.#fail("2.7.5", `descriptor ${index} is outside a table of ${entries} (chain ${head})`);
       }
-      if (count === this.size) {
-        return this.#fail(
-          "2.7.5.3.1",
-          `chain ${head} is longer than the queue's ${this.size} entries, or loops`,
-        );
+      // Through an indirect table Linux makes chains as long as the device's queue could have been, even when it was short
+      // of memory and chose a smaller one. In the queue's own table such a chain can only be a loop.
+      const limit = inIndirectTable ? this.#maximumChain : this.size;
+      if (count >= limit) {
+        return this.#fail("2.7.5.3.1", `chain ${head} is longer than the queue's ${limit} entries, or loops`);
       }
       descriptor.load(this.#memory, table + Descriptor.BYTES * index);
       const { address, length, flags } = descriptor;
@@ -223,16 +241,10 @@ class DescriptorView {
   }
 }
 
-function area(memory: GuestMemory, name: string, address: number, length: number, alignment: number): number {
-  if (address % alignment !== 0) {
-    throw new RangeError(`2.7: the ${name} at ${hex(address)} is not aligned to ${alignment} bytes`);
-  }
-  if (address + length > memory.size) {
-    throw new RangeError(`2.7: the ${name} at ${hex(address)} does not lie in guest memory`);
-  }
+function area(memory: GuestMemory, name: string, start: bigint, length: number, alignment: number): number {
+  const address = Number(start);
+  const where = `the ${name} at 0x${start.toString(16)}`;
+  if (address % alignment !== 0) throw new RangeError(`${where} is not aligned to ${alignment} bytes`);
+  if (address + length > memory.size) throw new RangeError(`${where} does not lie in guest memory`);
   return address;
-}
-
-function hex(value: number): string {
-  return `0x${value.toString(16)}`;
 }

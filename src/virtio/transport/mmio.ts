@@ -121,7 +121,9 @@ const table: Register<VirtioMmio>[] = [
     read: (t) => (t.state.queue?.enabled ? 1 : 0),
     write: (t, value) => {
       if (value === 1) t.state.enableQueue();
-      else if (t.state.queue?.enabled) t.state.queue.reset(); // 4.2.3.2: the driver takes the queue away
+      else if (value === 0)
+        t.state.queue?.reset(); // 4.2.2.2: the driver takes the queue away
+      else t.device.violation("4.2.2", `${value} written to QueueReady`);
     },
   },
   { name: "QueueNotify", offset: 0x50, width: 4, write: (t, value) => t.device.kick(value) },
@@ -132,7 +134,7 @@ const table: Register<VirtioMmio>[] = [
     offset: 0x70,
     width: 4,
     read: (t) => t.device.status,
-    write: (t, value) => t.writeStatus(value & 0xff),
+    write: (t, value) => t.writeStatus(value),
   },
   ...address("QueueDesc", 0x80, "descriptors"),
   ...address("QueueDriver", 0x90, "available"),
@@ -155,7 +157,7 @@ function address(
     name: `${name}${high ? "High" : "Low"}`,
     offset: offset + (high ? 4 : 0),
     width: 4,
-    read: (t) => half(t.state.queue?.[field] ?? 0, high),
+    read: (t) => half(t.state.queue?.[field] ?? 0n, high),
     write: (t, value) =>
       t.state.configureQueue((queue) => (queue[field] = withHalf(queue[field], high, value))),
   }));

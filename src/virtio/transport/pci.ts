@@ -10,6 +10,20 @@ const ISR = { offset: 0x0100, length: 0x04 };
 const CONFIG = { offset: 0x0200, length: 0x0200 };
 const NOTIFY = { offset: 0x1000, multiplier: 4 };
 
+/** A vendor-specific capability of a PCI function. */
+export interface VendorCapability {
+  /** What follows the ID and the pointer to the next one. */
+  bytes: Uint8Array;
+  /** The bits of `bytes` that the driver may write; none unless given. */
+  writable?: Uint8Array;
+  /** Four bytes at `offset` in `bytes` that stand for something else; both calls get the capability as it is now. */
+  window?: {
+    offset: number;
+    read(capability: DataView): number;
+    write(capability: DataView, value: number): void;
+  };
+}
+
 /** The virtio-pci transport of a modern device (virtio 1.3, 4.1). */
 export class VirtioPci implements Interrupts {
   /** Bytes of the memory BAR. */
@@ -46,15 +60,53 @@ export class VirtioPci implements Interrupts {
     };
   }
 
-  /** The vendor-specific capabilities (4.1.4), each without its first two bytes (ID and next pointer), for BAR `bar`. */
-  capabilities(bar: number): Uint8Array[] {
-    const notify = { offset: NOTIFY.offset, length: NOTIFY.multiplier * this.device.queues.length };
+  /** The capabilities that say where the structures are (4.1.4), for BAR `bar`. */
+  capabilities(bar: number): VendorCapability[] {
     return [
-      capability(PciCap.COMMON, bar, COMMON),
-      capability(PciCap.ISR, bar, ISR),
-      capability(PciCap.DEVICE, bar, CONFIG),
-      capability(PciCap.NOTIFY, bar, notify, NOTIFY.multiplier),
+      { bytes: capability(PciCap.COMMON, bar, COMMON) },
+      { bytes: capability(PciCap.ISR, bar, ISR) },
+      { bytes: capability(PciCap.DEVICE, bar, CONFIG) },
+      { bytes: capability(PciCap.NOTIFY, bar, this.#notify, NOTIFY.multiplier) },
+      this.#configurationAccess(bar),
     ];
+  }
+
+  /** 4.1.4.9: every structure also through configuration space, for a driver that cannot map the BAR yet. */
+  #configurationAccess(bar: number): VendorCapability {
+    const writable = new Uint8Array(18).fill(0xff);
+    writable.fill(0, 0, 2).fill(0, 3, 6); // cap_len, cfg_type; id and padding
+    return {
+      bytes: capability(PciCap.PCI, bar, { offset: 0, length: 0 }, 0),
+      writable,
+      window: {
+        offset: 14, // pci_cfg_data
+        read: (view) => this.#inWindow(view, bar, (offset, length) => this.read(offset, length)) ?? 0,
+        write: (view, value) =>
+          this.#inWindow(view, bar, (offset, length) =>
+            this.write(offset, length, length === 4 ? value : value & (2 ** (8 * length) - 1)),
+          ),
+      },
+    };
+  }
+
+  /** Makes the access that the fields of the configuration access capability describe, if that is one to a structure. */
+  #inWindow<T>(view: DataView, bar: number, access: (offset: number, length: number) => T): T | undefined {
+    const offset = view.getUint32(6, true);
+    const length = view.getUint32(10, true);
+    const inside = [COMMON, ISR, CONFIG, this.#notify].some(
+      (structure) => offset >= structure.offset && offset + length <= structure.offset + structure.length,
+    );
+    const aligned = (length === 1 || length === 2 || length === 4) && offset % length === 0;
+    if (view.getUint8(2) === bar && inside && aligned) return access(offset, length);
+    this.device.violation(
+      "4.1.4.9",
+      `pci_cfg_data stands for ${length} bytes at 0x${offset.toString(16)} of BAR ${view.getUint8(2)}`,
+    );
+    return undefined;
+  }
+
+  get #notify(): { offset: number; length: number } {
+    return { offset: NOTIFY.offset, length: NOTIFY.multiplier * this.device.queues.length };
   }
 
   /** A read of 1, 2 or 4 bytes from the BAR. */
@@ -72,14 +124,8 @@ export class VirtioPci implements Interrupts {
   /** A write of 1, 2 or 4 bytes to the BAR. */
   write(offset: number, width: number, value: number): void {
     this.#observe(offset, width, true, value);
-    if (offset >= NOTIFY.offset) {
-      // 4.1.5.2: the queue's index, at the queue's own address.
-      const queue = (offset - NOTIFY.offset) / NOTIFY.multiplier;
-      if ((value & 0xffff) !== queue) {
-        this.device.violation("4.1.5.2", `the doorbell of queue ${queue} was rung with ${value & 0xffff}`);
-      }
-      this.device.kick(queue);
-    } else if (offset < COMMON.length) {
+    if (offset >= NOTIFY.offset) this.#ring(offset - NOTIFY.offset, width, value);
+    else if (offset < COMMON.length) {
       const complaint = registers.write(this, offset, width, value);
       if (complaint) this.device.violation("4.1.3.1", complaint);
     } else if (offset >= CONFIG.offset && offset < CONFIG.offset + CONFIG.length) {
@@ -106,6 +152,18 @@ export class VirtioPci implements Interrupts {
     this.state.reset();
     this.#isr = 0;
     this.#line.set(false);
+  }
+
+  /** 4.1.5.2: the queue's 16-bit index, written to the queue's own address. */
+  #ring(offset: number, width: number, value: number): void {
+    const queue = Math.floor(offset / NOTIFY.multiplier);
+    if (width !== 2 || offset % NOTIFY.multiplier !== 0) {
+      this.device.violation("4.1.5.2", `${width} bytes written at ${offset} of the notification structure`);
+    } else if (value !== queue) {
+      this.device.violation("4.1.5.2", `the doorbell of queue ${queue} was rung with ${value}`);
+    }
+    // Whatever was written: to look for work when there is none does no harm (2.7.10.2).
+    this.device.kick(queue);
   }
 
   /** 4.1.4.5.1: reading clears the status and deasserts the line. */
@@ -218,7 +276,7 @@ function address(
     name: `${name}_${high ? "high" : "low"}`,
     offset: offset + (high ? 4 : 0),
     width: 4,
-    read: (t) => half(t.state.queue?.[field] ?? 0, high),
+    read: (t) => half(t.state.queue?.[field] ?? 0n, high),
     write: (t, value) =>
       t.state.configureQueue((queue) => (queue[field] = withHalf(queue[field], high, value))),
   }));

@@ -65,16 +65,15 @@ export class TransportState {
   }
 }
 
-/** Half of a 64-bit address register, the other half kept. */
-export function withHalf(address: number, high: boolean, value: number): number {
-  const low = address % 2 ** 32;
-  const top = Math.floor(address / 2 ** 32);
-  return high ? value * 2 ** 32 + low : top * 2 ** 32 + value;
+/** A 64-bit address register with one half written, the other half kept. */
+export function withHalf(address: bigint, high: boolean, value: number): bigint {
+  const [low, top] = high ? [half(address, false), value] : [value, half(address, true)];
+  return (BigInt(top) << 32n) | BigInt(low);
 }
 
 /** The low or the high half of a 64-bit address. */
-export function half(address: number, high: boolean): number {
-  return high ? Math.floor(address / 2 ** 32) : address % 2 ** 32;
+export function half(address: bigint, high: boolean): number {
+  return Number(high ? address >> 32n : address & 0xffffffffn);
 }
 
 function featureWord(features: bigint, select: number): number {
