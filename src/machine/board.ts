@@ -90,7 +90,7 @@ export class Board {
           region: transport,
         },
       ],
-      capabilities: transport.capabilities(0).map((bytes) => ({ id: CAPABILITY_VENDOR, bytes })),
+      capabilities: transport.capabilities(0).map((fields) => ({ id: CAPABILITY_VENDOR, ...fields })),
       interrupt: { line: this.#interrupts.line(gsi, irq), irq },
     });
     device.connect(this.cpu.memory, transport);

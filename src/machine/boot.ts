@@ -51,7 +51,9 @@ function loadElf(memory: V86Memory, elf: Uint8Array): { entry: number; end: numb
   const headers = view.getUint32(28, true);
   const headerBytes = view.getUint16(42, true);
   const count = view.getUint16(44, true);
+  const entry = view.getUint32(24, true);
   let end = 0;
+  let entryLoaded = false;
   for (let i = 0; i < count; i++) {
     const at = headers + i * headerBytes;
     if (at + 32 > elf.length)
@@ -70,9 +72,11 @@ function loadElf(memory: V86Memory, elf: Uint8Array): { entry: number; end: numb
     if (address + inMemory > memory.size) throw tooSmall(address + inMemory, memory.size);
     memory.load(address, elf.subarray(offset, offset + inFile));
     end = Math.max(end, address + inMemory);
+    entryLoaded ||= entry >= address && entry < address + inFile;
   }
   if (end === 0) throw new ImageError("The kernel has nothing to load.");
-  return { entry: view.getUint32(24, true), end };
+  if (!entryLoaded) throw new ImageError(`The kernel starts at ${entry}, where nothing of it is loaded.`);
+  return { entry, end };
 }
 
 /** As high as the kernel can reach, so that it does not stand in the way. */

@@ -10,7 +10,8 @@ import type { Cpu } from "./cpu.ts";
  */
 export class InterruptController {
   readonly #cpu: Cpu;
-  readonly #wires = new Map<string, { asserted: number }>();
+  /** How many devices assert each pin: those of the IOAPIC by number, those of the PIC pair from PIC_PINS on. */
+  readonly #asserted = new Uint32Array(PIC_PINS + 16);
 
   constructor(cpu: Cpu) {
     this.#cpu = cpu;
@@ -18,20 +19,17 @@ export class InterruptController {
 
   /**
    * A device's end of a wire. `gsi` is the IOAPIC pin (0 to 23) and `irq` the pin of the PIC pair (0 to 15) for guests
-   * without IOAPIC. Devices on one wire share it: it is high while any of them asserts it.
+   * without IOAPIC. Devices may share either: a pin is high while any of them asserts it.
    */
   line(gsi: number, irq: number): InterruptLine {
     this.#makeLevel(irq);
-    const key = `${gsi}/${irq}`;
-    const wire = this.#wires.get(key) ?? { asserted: 0 };
-    this.#wires.set(key, wire);
     let mine = false;
     return {
       set: (asserted) => {
         if (asserted === mine) return;
         mine = asserted;
-        wire.asserted += asserted ? 1 : -1;
-        if (wire.asserted === (asserted ? 1 : 0)) this.#drive(gsi, irq, asserted);
+        if (asserted) this.#raise(gsi, irq);
+        else this.#lower(gsi, irq);
       },
     };
   }
@@ -42,15 +40,17 @@ export class InterruptController {
     bytes[PIC.elcr]! |= 1 << (irq & 7);
   }
 
-  #drive(gsi: number, irq: number, asserted: boolean): void {
-    if (asserted) {
-      this.#raisePic(irq);
-      this.#raiseIoapic(gsi);
-      if (!this.#cpu.inGuest) this.#cpu.deliverInterrupts();
-    } else {
-      this.#lowerPic(irq);
-      this.#lowerIoapic(gsi);
-    }
+  #raise(gsi: number, irq: number): void {
+    const pic = this.#asserted[PIC_PINS + irq]!++ === 0;
+    const ioapic = this.#asserted[gsi]!++ === 0;
+    if (pic) this.#raisePic(irq);
+    if (ioapic) this.#raiseIoapic(gsi);
+    if ((pic || ioapic) && !this.#cpu.inGuest) this.#cpu.deliverInterrupts();
+  }
+
+  #lower(gsi: number, irq: number): void {
+    if (--this.#asserted[PIC_PINS + irq]! === 0) this.#lowerPic(irq);
+    if (--this.#asserted[gsi]! === 0) this.#lowerIoapic(gsi);
   }
 
   #raisePic(irq: number): void {
@@ -79,6 +79,9 @@ export class InterruptController {
       master[PIC.irr]! |= 4;
       master[PIC.level]! |= 4;
     } else {
+      // v86 keeps the request. When the CPU then takes it, the slave has nothing to say, and the master waits for ever for
+      // the end of an interrupt that nobody heard of.
+      master[PIC.irr]! &= ~4;
       master[PIC.level]! &= ~4;
     }
   }
@@ -96,6 +99,7 @@ export class InterruptController {
     } else {
       words[IOAPIC.irr]! &= ~mask;
     }
+    if ((entry & IOAPIC.deliveryMode) > IOAPIC.lowestPriority) return; // SMI, NMI, INIT, ExtINT: v86 knows none of them
     this.#request(entry & 0xff, (entry & IOAPIC.levelTriggered) !== 0);
   }
 
@@ -103,7 +107,8 @@ export class InterruptController {
     const { words } = this.#cpu.chip("ioapic");
     const mask = ~(1 << gsi);
     words[IOAPIC.level]! &= mask;
-    if (words[gsi]! & IOAPIC.levelTriggered) words[IOAPIC.irr]! &= mask;
+    // Also of an entry that is not level-triggered (yet): a line that is low must not interrupt once it is.
+    words[IOAPIC.irr]! &= mask;
   }
 
   /** Sets a vector in the local APIC's request register. */
@@ -117,11 +122,21 @@ export class InterruptController {
   }
 }
 
+const PIC_PINS = 24;
+
 /** Byte offsets in v86's PIC state (V86-FACTS). */
 const PIC = { mask: 0, isr: 2, irr: 3, elcr: 10, level: 11 } as const;
 
 /** Word offsets in v86's IOAPIC state; words 0 to 23 are the redirection entries. */
-const IOAPIC = { irr: 50, level: 51, levelTriggered: 1 << 15, remoteIrr: 1 << 14, masked: 1 << 16 } as const;
+const IOAPIC = {
+  irr: 50,
+  level: 51,
+  deliveryMode: 7 << 8,
+  lowestPriority: 1 << 8,
+  remoteIrr: 1 << 14,
+  levelTriggered: 1 << 15,
+  masked: 1 << 16,
+} as const;
 
 /** Word offsets in v86's local APIC state. */
 const APIC = { irr: 16, tmr: 32 } as const;

@@ -1,4 +1,5 @@
 import type { InterruptLine } from "../virtio/transport/mmio.ts";
+import type { VendorCapability } from "../virtio/transport/pci.ts";
 import type { MmioRegion } from "./mmio.ts";
 
 export interface PciIdentity {
@@ -15,11 +16,13 @@ export interface PciFunctionOptions {
   identity: PciIdentity;
   /** 32-bit memory BARs, by number. `size` is a power of two from 4 KiB to 64 KiB, `address` where firmware put it. */
   bars?: readonly { index: number; size: number; address: number; region: MmioRegion }[];
-  /** Capabilities in order, each without its first two bytes (ID, next). */
-  capabilities?: readonly { id: number; bytes: Uint8Array }[];
+  /** Capabilities in order. */
+  capabilities?: readonly PciCapability[];
   /** The wire of pin INTA#, and what firmware writes into the interrupt line register. */
   interrupt?: { line: InterruptLine; irq: number };
 }
+
+export type PciCapability = VendorCapability & { id: number };
 
 /** Where memory BARs are mapped while the function decodes them. */
 export interface BarBus {
@@ -41,6 +44,8 @@ export class PciFunction {
   readonly #bars: NonNullable<PciFunctionOptions["bars"]>;
   readonly #mapped = new Map<number, number>();
   readonly #line: InterruptLine | undefined;
+  readonly #windows: { at: number; capability: DataView; window: NonNullable<PciCapability["window"]> }[] =
+    [];
   #asserted = false;
 
   constructor(options: PciFunctionOptions, bus: BarBus) {
@@ -84,6 +89,9 @@ export class PciFunction {
 
   /** Reads 1, 2 or 4 bytes; the result is unsigned. */
   read(offset: number, width: number): number {
+    for (const { at, capability, window } of this.#windows) {
+      if (offset < at + 4 && offset + width > at) this.#space.setUint32(at, window.read(capability), true);
+    }
     if (width === 4) return this.#space.getUint32(offset, true);
     return width === 2 ? this.#space.getUint16(offset, true) : this.#space.getUint8(offset);
   }
@@ -100,6 +108,9 @@ export class PciFunction {
       this.onCommand?.();
     }
     if (offset < 0x28) this.#decode();
+    for (const { at, capability, window } of this.#windows) {
+      if (offset < at + 4 && offset + width > at) window.write(capability, this.#space.getUint32(at, true));
+    }
   }
 
   /** Maps each BAR where its register says while memory decoding is on (6.2.5), and takes it away otherwise. */
@@ -135,13 +146,18 @@ export class PciFunction {
     space.setUint16(0x2e, identity.subsystem, true);
   }
 
-  #link(capabilities: readonly { id: number; bytes: Uint8Array }[]): void {
+  #link(capabilities: readonly PciCapability[]): void {
     let at = 0x40;
     let pointer = 0x34;
-    for (const { id, bytes } of capabilities) {
+    for (const { id, bytes, writable, window } of capabilities) {
       this.#space.setUint8(pointer, at);
       this.#space.setUint8(at, id);
       bytes.forEach((byte, i) => this.#space.setUint8(at + 2 + i, byte));
+      writable?.forEach((bits, i) => this.#writable.setUint8(at + 2 + i, bits));
+      if (window) {
+        const capability = new DataView(this.#space.buffer, at + 2, bytes.length);
+        this.#windows.push({ at: at + 2 + window.offset, capability, window });
+      }
       pointer = at + 1;
       at += (bytes.length + 2 + 3) & ~3;
     }

@@ -15,6 +15,11 @@ const HOST_BRIDGE = {
   revision: 2,
 };
 
+/** Enable, bus, device, function, register: the other bits of the address register read as 0. */
+const ADDRESS_BITS = 0x80fffffc;
+/** Slot 0 is the host bridge. */
+const LAST_SLOT = 31;
+
 /** PCI bus 0 behind configuration mechanism #1 (PCI Local Bus 3.0, 3.2.2.3.2), in place of v86's own. */
 export class PciBus implements BarBus {
   readonly #functions = new Map<number, PciFunction>();
@@ -28,8 +33,9 @@ export class PciBus implements BarBus {
     this.#connect(cpu);
   }
 
-  /** Puts a function into `slot` (1 to 31). */
+  /** Puts a function into `slot` (1 to 31). @throws RangeError when there is no such slot. */
   add(slot: number, options: PciFunctionOptions): PciFunction {
+    if (slot > LAST_SLOT) throw new RangeError(`The PCI bus has room for ${LAST_SLOT} devices.`);
     const pciFunction = new PciFunction(options, this);
     this.#functions.set(slot, pciFunction);
     return pciFunction;
@@ -52,7 +58,10 @@ export class PciBus implements BarBus {
 
   #connect(cpu: Cpu): void {
     // Only a 32-bit access reaches the address register; 0xCF9 is the reset control register.
-    cpu.onPort(0xcf8, { read32: () => this.#address | 0, write32: (value) => (this.#address = value >>> 0) });
+    cpu.onPort(0xcf8, {
+      read32: () => this.#address | 0,
+      write32: (value) => (this.#address = (value & ADDRESS_BITS) >>> 0),
+    });
     const ignore = { read8: () => 0xff, write8: () => undefined };
     for (const port of [0xcf8, 0xcfa, 0xcfb]) cpu.onPort(port, ignore);
     cpu.onPort(0xcf9, { read8: () => 0, write8: (value) => this.onResetControl?.(value) });

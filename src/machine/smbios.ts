@@ -8,7 +8,8 @@ export function smbiosTables(version: string): Uint8Array {
     structure(
       0,
       0x00,
-      [1, 2, 0, 0, 3, 0, ...new Array<number>(8).fill(0), 0x1c, 0, ...[0, 0, 0xff, 0xff], 0, 0],
+      // 7.1.1: characteristics not given; 7.1.2.1: ACPI; 7.1.2.2: a virtual machine
+      [1, 2, 0, 0, 3, 0, ...[0x08, 0, 0, 0, 0, 0, 0, 0], 0x01, 0x10, ...[0, 0, 0xff, 0xff], 0, 0],
       ["Ringside", version, "01/01/2026"],
     ),
     // 7.2, system: manufacturer, product, version
