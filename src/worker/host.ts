@@ -120,9 +120,13 @@ export class MachineHost implements HostApi {
       );
     const stdout = new ExecOutput(overflow);
     const stderr = new ExecOutput(overflow);
-    const status = await this.#present().exec(command, { stdout, stderr, signal: tooMuch.signal });
-    tooMuch.signal.throwIfAborted();
-    return { status, stdout: stdout.text(), stderr: stderr.text() };
+    try {
+      const status = await this.#present().exec(command, { stdout, stderr, signal: tooMuch.signal });
+      return { status, stdout: stdout.text(), stderr: stderr.text() };
+    } finally {
+      // Says why, rather than that the wait was given up.
+      tooMuch.signal.throwIfAborted();
+    }
   }
 
   describe(): DeviceDescription[] {
