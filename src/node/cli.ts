@@ -1,5 +1,6 @@
 import { Console } from "node:console";
 import { readFile } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { parseConfig } from "../config/grammar.ts";
 import { checkPlatform } from "../config/platform.ts";
@@ -13,16 +14,17 @@ export async function main(args: readonly string[]): Promise<number> {
   globalThis.console = new Console(process.stderr);
   // There is nobody left to tell.
   process.stderr.on("error", () => undefined);
-  let status: number;
   try {
-    status = await command(args);
+    const status = await command(args);
+    await allWritten();
+    return status;
   } catch (error) {
-    const failure = describeFailure(error);
-    process.stderr.write(`ringside: ${failure.text}\n`);
-    status = failure.status;
+    const { status, text } = describeFailure(error);
+    if (text !== undefined) process.stderr.write(`ringside: ${text}\n`);
+    // Whoever reads our output may be what we were ended for: not for long.
+    await Promise.race([allWritten(), delay(1000)]);
+    return status;
   }
-  await Promise.all([written(process.stdout), written(process.stderr)]);
-  return status;
 }
 
 async function command(args: readonly string[]): Promise<number> {
@@ -148,6 +150,10 @@ function quoted(words: readonly string[]): string {
 async function version(): Promise<string> {
   const text = await readFile(new URL("../../package.json", import.meta.url), "utf8");
   return (JSON.parse(text) as { version: string }).version;
+}
+
+async function allWritten(): Promise<void> {
+  await Promise.all([written(process.stdout), written(process.stderr)]);
 }
 
 /** Resolves when what was written so far has left the process, or cannot. */

@@ -1,18 +1,4 @@
-import { SIGNAL_STATUS, Status } from "./status.ts";
-
-/** Why a run ends before its work does. */
-export class Interrupted extends Error {
-  override name = "Interrupted";
-  readonly status: number;
-  /** False when the message would only say what the person just did. */
-  readonly worthSaying: boolean;
-
-  constructor(status: number, message: string, worthSaying = true) {
-    super(message);
-    this.status = status;
-    this.worthSaying = worthSaying;
-  }
-}
+import { Interrupted, SIGNAL_STATUS, Status } from "./status.ts";
 
 /** Everything that ends a run from outside: signals, the time limit, output that nobody takes. */
 export class Interruption {

@@ -2,10 +2,10 @@ import { ConfigError } from "../config/error.ts";
 import type { MachineConfig } from "../config/types.ts";
 import { GuestGoneError } from "../machine/agent.ts";
 import type { MachineState } from "../machine/machine.ts";
-import { Interrupted, Interruption } from "./interruption.ts";
+import { Interruption } from "./interruption.ts";
 import { openMachine, type OpenMachine, type OpenOptions } from "./open.ts";
 import { PlainTextSink, StreamSink, TailSink } from "./sinks.ts";
-import { Status } from "./status.ts";
+import { Interrupted, Status } from "./status.ts";
 import { HostTerminal } from "./terminal.ts";
 
 export interface RunOptions {
@@ -24,17 +24,16 @@ export interface RunOptions {
 /** Waiting for a guest that does not come up is said after this many milliseconds. */
 const SLOW_BOOT = 60_000;
 
-/** Runs a machine until its command, the person, a signal or the time limit ends it; resolves with our exit status. */
+/**
+ * Runs a machine until its command or the guest itself ends; resolves with our exit status. Rejects with Interrupted
+ * when a person, a signal, the time limit or broken output comes first. The machine is closed in any case.
+ */
 export async function run(options: RunOptions): Promise<number> {
   const interruption = new Interruption(options.timeout);
   try {
     return await (options.exec === undefined
       ? runTerminal(options, interruption)
       : runCommand(options, options.exec, interruption));
-  } catch (error) {
-    if (!(error instanceof Interrupted)) throw error;
-    if (error.worthSaying) say(error.message);
-    return error.status;
   } finally {
     interruption.dispose();
   }
@@ -70,9 +69,8 @@ async function runCommand(options: RunOptions, command: string, interruption: In
       return Status.guestGone;
     }
     if (error instanceof Interrupted && error.status === Status.timeout && machine.state.name === "booting") {
-      say(`${error.message} The guest was not up yet.`);
+      say("The guest was not up yet.");
       showTail(tail);
-      return error.status;
     }
     throw error;
   } finally {

@@ -26,8 +26,25 @@ export class UsageError extends Error {
   override name = "UsageError";
 }
 
-/** What an error is to the person: the text on stderr and the status. */
-export function describeFailure(error: unknown): { status: number; text: string } {
+/** Why a run ends before its work does. */
+export class Interrupted extends Error {
+  override name = "Interrupted";
+  readonly status: number;
+  /** False when the message would only say what the person just did. */
+  readonly worthSaying: boolean;
+
+  constructor(status: number, message: string, worthSaying = true) {
+    super(message);
+    this.status = status;
+    this.worthSaying = worthSaying;
+  }
+}
+
+/** What an error is to the person: the text on stderr, if any, and the status. */
+export function describeFailure(error: unknown): { status: number; text: string | undefined } {
+  if (error instanceof Interrupted) {
+    return { status: error.status, text: error.worthSaying ? error.message : undefined };
+  }
   if (error instanceof ConfigError) return { status: Status.usage, text: error.report() };
   if (error instanceof UsageError) {
     return { status: Status.usage, text: `${error.message} See: ringside --help` };

@@ -47,7 +47,20 @@ describe("ringside run --exec", () => {
   it("ends at the time limit, and tells how far the guest was", async () => {
     const { status, stdout, stderr } = await run("--timeout", "3", "--exec", "true");
     assert.deepEqual([status, stdout], [124, ""]);
-    assert.match(stderr, /^ringside: The time limit of 3 s is over\. The guest was not up yet\.\n/);
+    assert.match(
+      stderr,
+      /^ringside: The guest was not up yet\.\n[^]*^ringside: The time limit of 3 s is over\.\n$/m,
+    );
+  });
+
+  it("ends at the time limit even if nobody takes its output", async () => {
+    const child = start("--console", "--timeout", "8", "--exec", "yes");
+    child.stdout!.pause();
+    child.stderr!.pause();
+    const [status] = (await once(child, "exit")) as [number | null];
+    assert.equal(status, 124);
+    child.stdout!.destroy();
+    child.stderr!.destroy();
   });
 
   it("ends when a signal says so", async () => {
