@@ -8,7 +8,7 @@ export class GuestGoneError extends Error {
 export interface ExecOptions {
   stdout?: ConsoleSink;
   stderr?: ConsoleSink;
-  /** Stops waiting; the command itself goes on in the guest, and the next one waits for its end. */
+  /** Stops waiting. A command that has begun goes on in the guest, and the next one waits for its end. */
   signal?: AbortSignal;
 }
 
@@ -53,19 +53,25 @@ export class GuestAgent {
   }
 
   /** Resolves with the command's exit status when all its output went to the sinks. Waits for the agent to be there. */
-  run(text: string, options: ExecOptions = {}): Promise<number> {
-    return new Promise((resolve, reject) => {
-      const command: Command = { text, options, resolve, reject };
-      const abort = (): void =>
-        reject(new DOMException("The wait for the command was given up.", "AbortError"));
-      if (options.signal?.aborted) {
-        abort();
-        return;
-      }
-      options.signal?.addEventListener("abort", abort, { once: true });
-      this.#waiting.push(command);
-      this.#next();
-    });
+  async run(text: string, options: ExecOptions = {}): Promise<number> {
+    const { signal } = options;
+    signal?.throwIfAborted();
+    let abort: (() => void) | undefined;
+    try {
+      return await new Promise<number>((resolve, reject) => {
+        const command: Command = { text, options, resolve, reject };
+        abort = () => {
+          const place = this.#waiting.indexOf(command);
+          if (place >= 0) this.#waiting.splice(place, 1);
+          reject(new DOMException("The wait for the command was given up.", "AbortError"));
+        };
+        signal?.addEventListener("abort", abort);
+        this.#waiting.push(command);
+        this.#next();
+      });
+    } finally {
+      if (abort) signal?.removeEventListener("abort", abort);
+    }
   }
 
   /** Ends the running command, and, if the guest will not come back, those that wait, with an error. */

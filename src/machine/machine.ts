@@ -142,7 +142,7 @@ export class Machine {
     if (this.#agent?.ready && this.#state.name === "running") await this.#askToPowerOff(graceMs);
     this.#cutPower("The machine was switched off.", true);
     if (this.#state.name !== "halted") this.#setState({ name: "off" });
-    await this.#flushDisks();
+    await this.#settleDisks((disk) => disk.flush());
   }
 
   /** The reset button. */
@@ -199,7 +199,7 @@ export class Machine {
     if (this.#disposed) return;
     this.#disposed = true;
     this.#cutPower("The machine was closed.", true);
-    await Promise.all([...this.#options.disks.values()].map((disk) => disk.dispose()));
+    await this.#settleDisks((disk) => disk.dispose());
   }
 
   #newDevice(config: DeviceConfig): VirtioDevice {
@@ -268,7 +268,7 @@ export class Machine {
   #halted(): void {
     this.#cutPower("The guest powered off.", true);
     this.#setState({ name: "halted" });
-    void this.#flushDisks();
+    void this.#settleDisks((disk) => disk.flush());
   }
 
   #crashed(reason: string): void {
@@ -285,8 +285,10 @@ export class Machine {
     this.#agent?.gone(reason, forGood);
   }
 
-  async #flushDisks(): Promise<void> {
-    const results = await Promise.allSettled([...this.#options.disks.values()].map(async (disk) => disk.flush()));
+  /** A disk that fails is told to the person and does not keep the others from being flushed or closed. */
+  async #settleDisks(work: (disk: BlockBackend) => Promise<void> | undefined): Promise<void> {
+    const disks = [...this.#options.disks.values()];
+    const results = await Promise.allSettled(disks.map(async (disk) => work(disk)));
     for (const result of results) {
       if (result.status === "rejected") this.#options.onMessage?.("error", describeError(result.reason));
     }

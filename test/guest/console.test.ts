@@ -80,7 +80,7 @@ cd /sys/bus/virtio/drivers/virtio_console && ls -d virtio* >unbind
 cd / && until rmmod virtio_console 2>/tmp/why; do usleep 100000; done
 modprobe virtio_console && echo loaded anew >/tmp/round
 EOF`);
-    const gone = guest.machine.exec("setsid sh /tmp/reload </dev/null >/dev/null 2>&1 & sleep 60");
+    const gone = guest.machine.exec("setsid sh /tmp/reload </dev/null >/dev/null 2>&1 & sleep 2");
     await assert.rejects(gone, GuestGoneError);
     await until(
       async () => (await guest.sh("cat /tmp/round || cat /tmp/why")) === "loaded anew",

@@ -14,11 +14,11 @@ const PATIENCE = 180_000;
 export interface Guest extends AsyncDisposable {
   machine: OpenMachine;
   /** All that the terminal has shown. */
-  screen(): string;
+  screen: () => string;
   /** What the person would have been told. */
   messages: string[];
   /** Runs a command that must succeed; its stdout, without the last newline. */
-  sh(command: string): Promise<string>;
+  sh: (command: string) => Promise<string>;
 }
 
 /** Boots the machine of `config`. Dispose of it. */
