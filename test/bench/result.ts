@@ -1,0 +1,50 @@
+import { type Sample, sampleOf } from "./statistics.ts";
+
+/** s: seconds by the clock. cpu s: seconds of processor time. M: million guest instructions. Empty: a count. */
+export type Unit = "s" | "cpu s" | "M" | "";
+
+/** One line of the table. */
+export interface Row {
+  part: string;
+  name: string;
+  unit: Unit;
+  ours: Sample;
+  /** What it is compared with; none for a figure that stands by itself. */
+  peer?: Sample;
+  peerName?: string;
+  /** Ours by the peer's, of the medians. */
+  ratio?: number;
+  /** The ratio that is wanted, at most. */
+  target?: number;
+  met?: boolean;
+}
+
+export interface Comparison {
+  part: string;
+  name: string;
+  unit: Unit;
+  ours: readonly number[];
+  peer: readonly number[];
+  peerName: string;
+  target?: number;
+}
+
+export function compare({ part, name, unit, ours, peer, peerName, target }: Comparison): Row {
+  const [mine, theirs] = [sampleOf(ours), sampleOf(peer)];
+  const ratio = mine.median / theirs.median;
+  const row: Row = { part, name, unit, ours: mine, peer: theirs, peerName, ratio };
+  return target === undefined ? row : { ...row, target, met: ratio <= target };
+}
+
+export function single(part: string, name: string, unit: Unit, values: readonly number[]): Row {
+  return { part, name, unit, ours: sampleOf(values) };
+}
+
+export const seconds = (costs: readonly { milliseconds: number }[]): number[] =>
+  costs.map(({ milliseconds }) => milliseconds / 1000);
+
+export const processorSeconds = (costs: readonly { processor: number }[]): number[] =>
+  costs.map(({ processor }) => processor / 1000);
+
+export const millions = (costs: readonly { instructions: number }[]): number[] =>
+  costs.map(({ instructions }) => instructions / 1e6);
