@@ -1,0 +1,279 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import {
+  ACKNOWLEDGE,
+  DRIVER,
+  DRIVER_OK,
+  Driver,
+  EVENT_IDX,
+  FAILED,
+  FEATURES_OK,
+  INDIRECT_DESC,
+  NEEDS_RESET,
+  settle,
+  VERSION_1,
+} from "./driver/driver.ts";
+import { HoldDevice } from "./driver/hold-device.ts";
+import { FakeMemory } from "./driver/memory.ts";
+import { KINDS, type PciTransport, plug } from "./driver/transport.ts";
+
+const READY = ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK;
+
+for (const kind of KINDS) {
+  describe(`device status and features over ${kind}`, () => {
+    it("2.1: starts out as 0 and keeps the bits that the driver sets", () => {
+      const transport = plug(new HoldDevice(), kind, new FakeMemory());
+      assert.equal(transport.status, 0);
+      transport.status = ACKNOWLEDGE;
+      assert.equal(transport.status, ACKNOWLEDGE);
+      transport.status = ACKNOWLEDGE | DRIVER;
+      assert.equal(transport.status, ACKNOWLEDGE | DRIVER);
+      transport.status = ACKNOWLEDGE | DRIVER | FAILED;
+      assert.equal(transport.status, ACKNOWLEDGE | DRIVER | FAILED);
+    });
+
+    it("2.1.1: a bit that the driver clears stays set, and is reported", () => {
+      const device = new HoldDevice();
+      const { transport } = Driver.start(device, { kind });
+      transport.status = ACKNOWLEDGE;
+      assert.equal(transport.status, READY);
+      assert.deepEqual(device.rules, ["2.1.1"]);
+    });
+
+    it("2.1: bits that mean nothing here are not kept (SUSPEND without its feature, bit 5)", () => {
+      const device = new HoldDevice();
+      const transport = plug(device, kind, new FakeMemory());
+      transport.status = ACKNOWLEDGE | 16 | 32;
+      assert.equal(transport.status, ACKNOWLEDGE);
+      assert.deepEqual(device.rules, ["2.1"]);
+    });
+
+    it("2.1.2: DEVICE_NEEDS_RESET is the device's: a driver can neither set nor clear it", () => {
+      const device = new HoldDevice();
+      const { transport } = Driver.start(device, { kind });
+      transport.status = READY | NEEDS_RESET;
+      assert.equal(transport.status, READY);
+      device.fatal("test", "broken on purpose");
+      assert.equal(transport.status, READY | NEEDS_RESET);
+      transport.status = READY;
+      assert.equal(transport.status, READY | NEEDS_RESET);
+      assert.deepEqual(device.rules, ["test"]);
+    });
+
+    it("2.1.2: DEVICE_NEEDS_RESET is announced by a configuration interrupt if DRIVER_OK is set, else not", () => {
+      const device = new HoldDevice();
+      const driver = new Driver(device, { kind });
+      driver.negotiate();
+      device.fatal("test", "too early");
+      assert.equal(driver.transport.line.raised, 0);
+      driver.start();
+      assert.equal(driver.configChanges, 0);
+      device.fatal("test", "now");
+      assert.equal(driver.configChanges, 1);
+      device.fatal("test", "again");
+      assert.equal(driver.configChanges, 1, "one interrupt for one change of the status");
+    });
+
+    it("2.2: offers VERSION_1 always, INDIRECT_DESC and EVENT_IDX unless switched off", () => {
+      const offered = (options = {}): bigint =>
+        plug(new HoldDevice(options), kind, new FakeMemory()).deviceFeatures();
+      assert.equal(offered(), VERSION_1 | EVENT_IDX | INDIRECT_DESC);
+      assert.equal(offered({ eventIdx: false }), VERSION_1 | INDIRECT_DESC);
+      assert.equal(offered({ indirect: false }), VERSION_1 | EVENT_IDX);
+    });
+
+    it("2.2.2: features that were not offered make FEATURES_OK fail, and the driver may try again", () => {
+      const device = new HoldDevice({ eventIdx: false });
+      const transport = plug(device, kind, new FakeMemory());
+      transport.status = ACKNOWLEDGE | DRIVER;
+      for (const wrong of [EVENT_IDX, 1n << 0n, 1n << 33n, 1n << 63n]) {
+        transport.acceptFeatures(VERSION_1 | wrong);
+        transport.status = ACKNOWLEDGE | DRIVER | FEATURES_OK;
+        assert.equal(transport.status, ACKNOWLEDGE | DRIVER);
+      }
+      assert.deepEqual(device.rules, ["2.2.1", "2.2.1", "2.2.1", "2.2.1"]);
+      transport.acceptFeatures(VERSION_1);
+      transport.status = ACKNOWLEDGE | DRIVER | FEATURES_OK;
+      assert.equal(transport.status, ACKNOWLEDGE | DRIVER | FEATURES_OK);
+    });
+
+    it("6.1: a driver that does not accept VERSION_1 is refused", () => {
+      const device = new HoldDevice();
+      const transport = plug(device, kind, new FakeMemory());
+      transport.acceptFeatures(EVENT_IDX);
+      transport.status = ACKNOWLEDGE | DRIVER | FEATURES_OK;
+      assert.equal(transport.status, ACKNOWLEDGE | DRIVER);
+      assert.deepEqual(device.rules, ["6.1"]);
+    });
+
+    it("3.1.1: features written after FEATURES_OK change nothing", () => {
+      const device = new HoldDevice();
+      const driver = new Driver(device, { kind, without: EVENT_IDX });
+      driver.negotiate();
+      driver.transport.acceptFeatures(VERSION_1 | EVENT_IDX);
+      assert.equal(device.negotiated, VERSION_1 | INDIRECT_DESC);
+      assert.deepEqual(device.rules, ["2.2.1", "2.2.1"]);
+    });
+
+    it("3.1.1: DRIVER_OK without FEATURES_OK is not taken", () => {
+      const device = new HoldDevice();
+      const transport = plug(device, kind, new FakeMemory());
+      transport.status = ACKNOWLEDGE | DRIVER | DRIVER_OK;
+      assert.equal(transport.status, ACKNOWLEDGE | DRIVER);
+      assert.deepEqual(device.rules, ["3.1.1"]);
+      assert.equal(device.live, false);
+    });
+
+    it("3.1.1: DRIVER_OK together with refused features is not taken either", () => {
+      const device = new HoldDevice();
+      const transport = plug(device, kind, new FakeMemory());
+      transport.acceptFeatures(VERSION_1 | 1n);
+      transport.status = READY;
+      assert.equal(transport.status, ACKNOWLEDGE | DRIVER);
+      assert.deepEqual(device.rules, ["2.2.1", "3.1.1"]);
+    });
+
+    it("2.1.2: before DRIVER_OK no buffer is consumed; at DRIVER_OK those that wait are", () => {
+      const device = new HoldDevice();
+      const driver = new Driver(device, { kind });
+      driver.negotiate();
+      driver.setUpQueues();
+      driver.queues[0]!.add([{ address: 0x100, length: 16, writable: true }]);
+      driver.queues[0]!.expose();
+      driver.transport.notify(0);
+      assert.equal(device.held.length, 0);
+      assert.deepEqual(device.rules, ["3.1.1"], "a kick before DRIVER_OK is the driver's mistake");
+      driver.transport.status = READY;
+      assert.equal(device.held.length, 1);
+    });
+
+    it("2.4.1: a reset in every state gives status 0 and a device that works again", async () => {
+      const device = new HoldDevice();
+      const steps: ((driver: Driver) => void)[] = [
+        () => undefined,
+        ({ transport }) => (transport.status = ACKNOWLEDGE),
+        ({ transport }) => (transport.status = ACKNOWLEDGE | DRIVER),
+        (driver) => driver.negotiate(),
+        (driver) => {
+          driver.negotiate();
+          driver.setUpQueues();
+        },
+        (driver) => driver.start(),
+        (driver) => {
+          driver.start();
+          void driver.request(0, [{ address: 0x100, length: 16 }]);
+        },
+        (driver) => {
+          driver.start();
+          device.fatal("test", "on purpose");
+        },
+        (driver) => {
+          driver.start();
+          driver.transport.status = READY | FAILED;
+        },
+      ];
+      for (const [i, step] of steps.entries()) {
+        const driver = new Driver(device, { kind });
+        step(driver);
+        driver.transport.status = 0;
+        assert.equal(driver.transport.status, 0, `step ${i}`);
+        assert.equal(device.negotiated, 0n);
+        driver.transport.selectQueue(0);
+        assert.equal(driver.transport.queueEnabled(), false);
+        assert.equal(driver.transport.maximumSize(), 256);
+
+        device.held.length = 0;
+        driver.start();
+        const done = driver.request(0, [{ address: 0x100, length: 16, writable: true }]);
+        device.give(1, 7);
+        assert.equal(await done, 7, `step ${i}`);
+      }
+    });
+
+    it("2.4.1: nothing in flight reaches the guest after a reset", async () => {
+      const device = new HoldDevice();
+      const driver = Driver.start(device, { kind });
+      const buffer = driver.memory.allocate(64);
+      const queue = driver.queues[0]!;
+      queue.add([{ address: buffer, length: 64, writable: true }]);
+      queue.add([{ address: buffer, length: 64, writable: true }]);
+      driver.kick(0);
+      const [early, late] = device.held;
+      assert.ok(early && late);
+      device.queues[0]!.put(early, 3); // completed, and to be published at the end of this turn
+      driver.transport.status = 0;
+      driver.transport.line.onRaise = undefined;
+      const before = driver.memory.u8.slice();
+      const raised = driver.transport.line.raised;
+
+      assert.equal(late.writer.write(new Uint8Array(64).fill(0xaa)), 0);
+      device.queues[0]!.put(late, 64);
+      await settle();
+      assert.deepEqual(driver.memory.changedSince(before), []);
+      assert.equal(driver.transport.line.raised, raised);
+      assert.equal(driver.transport.line.asserted, false);
+    });
+
+    it("2.4.1: an old completion does not get into a queue that was set up anew", async () => {
+      const device = new HoldDevice();
+      const driver = Driver.start(device, { kind });
+      void driver.request(0, [{ address: 0x100, length: 16, writable: true }]);
+      const [old] = device.held.splice(0);
+      driver.start();
+      const answer = driver.request(0, [{ address: 0x200, length: 16, writable: true }]);
+      device.queues[0]!.put(old!, 16);
+      await settle();
+      assert.equal(driver.queues[0]!.usedIndex, 0);
+      device.give(1, 5);
+      assert.equal(await answer, 5);
+    });
+
+    it("2.4.1: after DEVICE_NEEDS_RESET no queue is served before the reset", () => {
+      const device = new HoldDevice();
+      const driver = Driver.start(device, { kind });
+      device.fatal("test", "on purpose");
+      void driver.request(0, [{ address: 0x100, length: 16 }]);
+      driver.transport.notify(0);
+      assert.equal(device.held.length, 0);
+    });
+
+    it("2.2.2: the same features are accepted again after a reset", () => {
+      const device = new HoldDevice();
+      const driver = new Driver(device, { kind });
+      for (let i = 0; i < 3; i++) driver.negotiate();
+      assert.deepEqual(device.rules, []);
+    });
+  });
+}
+
+describe("transport registers of the status", () => {
+  it("4.2.2: a status with nothing but undefined bits is no reset (virtio-mmio, 32 bits wide)", () => {
+    const device = new HoldDevice();
+    const { transport } = Driver.start(device, { kind: "mmio" });
+    transport.status = 0x100;
+    assert.equal(transport.status, READY);
+  });
+
+  it("4.1.4.3.1: feature words other than 0 and 1 are 0 and take nothing", () => {
+    const device = new HoldDevice();
+    const driver = new Driver(device, { kind: "pci" });
+    driver.negotiate();
+    const registers = driver.transport as PciTransport;
+    registers.write(0, 4, 2);
+    assert.equal(registers.read(4, 4), 0);
+    registers.write(8, 4, 7);
+    registers.write(12, 4, 0xffffffff);
+    assert.equal(registers.read(12, 4), 0);
+    assert.equal(device.negotiated, VERSION_1 | EVENT_IDX | INDIRECT_DESC);
+  });
+
+  it("4.1.4.3.1: driver_feature shows what the driver has accepted", () => {
+    const driver = new Driver(new HoldDevice(), { kind: "pci", without: INDIRECT_DESC });
+    driver.negotiate();
+    const registers = driver.transport as PciTransport;
+    registers.write(8, 4, 0);
+    assert.equal(registers.read(12, 4), Number(EVENT_IDX));
+    registers.write(8, 4, 1);
+    assert.equal(registers.read(12, 4), 1);
+  });
+});
