@@ -128,9 +128,11 @@ describe("the page boots Debian's kernel", { timeout: 5 * bootTimeout }, () => {
 
   it("stops a command that prints without end", async () => {
     const failure = await watched.page.evaluate(() =>
-      window.ringside.exec("yes | head -c 18000000").catch((error: unknown) => (error as Error).message),
+      window.ringside
+        .exec("yes | head -c 18000000")
+        .then(JSON.stringify, (error: unknown) => (error as Error).message),
     );
-    assert.match(String(failure), /printed more than 16 MiB/);
+    assert.match(failure, /printed more than 16 MiB/);
     assert.equal(await watched.exec("echo still here"), "still here");
   });
 
@@ -165,6 +167,50 @@ describe("the page boots Debian's kernel", { timeout: 5 * bootTimeout }, () => {
     assert.equal(await page.evaluate(() => document.activeElement?.className), "xterm-helper-textarea");
   });
 
+  it("copies for programs in the guest, and pastes; the guest cannot read the clipboard", async () => {
+    const { page } = watched;
+    await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+    await page.locator(".xterm-helper-textarea").focus();
+    const copied = Buffer.from("from the guest").toString("base64");
+    await page.keyboard.type(`printf '\\033]52;c;${copied}\\007'\n`);
+    await page.waitForFunction(async () => (await navigator.clipboard.readText()) === "from the guest");
+
+    await page.evaluate(() => navigator.clipboard.writeText("echo pasted-$((40 + 2))"));
+    await page.keyboard.press("Control+Shift+V");
+    await page.waitForTimeout(200);
+    await page.keyboard.press("Enter");
+    await watched.shows("pasted-42");
+
+    await page.evaluate(() => navigator.clipboard.writeText("a secret"));
+    await page.keyboard.type(
+      "stty raw -echo; printf '\\033]52;c;?\\007'; dd bs=1 count=7 2>/dev/null | hexdump -C; stty sane\n",
+    );
+    // The answer to OSC 52's question is empty: ESC ] 5 2 ; c ; and nothing of the secret.
+    await watched.shows(/1b 5d 35 32 3b 63 3b/);
+    await page.waitForTimeout(300);
+    await page.keyboard.press("Control+C");
+    assert.doesNotMatch(await watched.screen(), /YSBzZWNyZXQ/);
+  });
+
+  it("draws without the graphics card when that goes away, within the policy", async () => {
+    const { page } = watched;
+    const place = page.locator(".terminal-place");
+    if ((await place.getAttribute("data-renderer")) === "webgl") {
+      await page.evaluate(() => {
+        for (const canvas of document.querySelectorAll("canvas")) {
+          canvas.getContext("webgl2")?.getExtension("WEBGL_lose_context")?.loseContext();
+        }
+      });
+    }
+    await page.locator('.terminal-place[data-renderer="dom"]').waitFor();
+    // True colour is what that renderer writes style attributes for.
+    await watched.exec("printf '\\033[38;2;1;200;3mtrue-colour\\033[0m\\n' > /dev/hvc0");
+    const span = page.locator(".xterm-rows span", { hasText: "true-colour" });
+    await span.waitFor();
+    assert.match(await span.evaluate((element) => getComputedStyle(element).color), /^rgb\(/);
+    watched.isClean();
+  });
+
   it("measures the boot's parts", async () => {
     const timings = await watched.page.evaluate(() => window.ringside.timings);
     const { page, download, instantiate, kernel, drivers, prompt, total } = timings;
@@ -185,7 +231,10 @@ describe("the page boots Debian's kernel", { timeout: 5 * bootTimeout }, () => {
     const before = await instructions();
     await page.waitForTimeout(300);
     assert.equal(await instructions(), before);
-    await page.getByRole("toolbar").getByRole("button", { name: "Resume" }).click();
+    await page
+      .getByRole("group", { name: "Machine", exact: true })
+      .getByRole("button", { name: "Resume" })
+      .click();
     await watched.reaches("running");
     assert.equal(await watched.exec("echo awake"), "awake");
   });
@@ -216,7 +265,10 @@ describe("the page boots Debian's kernel", { timeout: 5 * bootTimeout }, () => {
     );
     // What is typed at a machine that is off goes nowhere, and holds nothing up.
     await page.evaluate(() => window.ringside.type("echo from-before\n"));
-    await page.getByRole("toolbar").getByRole("button", { name: "Power on" }).click();
+    await page
+      .getByRole("group", { name: "Machine", exact: true })
+      .getByRole("button", { name: "Power on" })
+      .click();
     await watched.reaches("running");
     assert.equal(await watched.exec(`dd if=/dev/${disk} bs=14 count=1 2>/dev/null`), "kept-in-memory");
     await watched.close();

@@ -3,6 +3,25 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { Site, type WatchedPage, bootTimeout } from "./support.ts";
 
+describe("a failure, from the keyboard", () => {
+  it("the first way on has the focus, the others follow", async () => {
+    const site = await Site.start();
+    try {
+      const { page } = await site.open("memroy=96M");
+      const link = () => page.evaluate(() => document.activeElement?.textContent);
+      await page.waitForFunction(() => document.activeElement?.tagName === "A");
+      assert.equal(await link(), "Try “memory”");
+      await page.keyboard.press("Tab");
+      assert.equal(await link(), "The default machine");
+      await page.keyboard.press("Enter");
+      await page.waitForFunction(() => window.ringside.config !== undefined);
+      assert.equal(new URL(page.url()).hash, "");
+    } finally {
+      await site.dispose();
+    }
+  });
+});
+
 describe("from the keyboard alone", { timeout: 3 * bootTimeout }, () => {
   let site: Site;
   let watched: WatchedPage;

@@ -21,7 +21,7 @@ export function Header({ session, theme, onConfigure, onFind }: HeaderProps) {
         <span class="brand-name">Ringside</span>
       </h1>
       <StateLine session={session} />
-      <div class="controls" role="toolbar" aria-label="Machine" id="controls">
+      <div class="controls" role="group" aria-label="Machine" id="controls">
         <DeviceList session={session} />
         <Button label="Configure" icon="configure" onClick={onConfigure} />
         <span class="divider" />

@@ -1,4 +1,5 @@
 import type { ComponentChildren } from "preact";
+import { useEffect, useRef } from "preact/hooks";
 import type { DownloadProgress, StartProblem } from "../../worker/protocol.ts";
 import { formatBytes } from "../format.ts";
 import type { Session } from "../session.ts";
@@ -116,9 +117,14 @@ function Card({
   alert?: boolean;
   children: ComponentChildren;
 }) {
+  const card = useRef<HTMLDivElement>(null);
+  // What failed wants an answer, and the terminal has nothing to type at.
+  useEffect(() => {
+    if (alert) card.current?.querySelector<HTMLElement>("a, button")?.focus();
+  }, [alert]);
   return (
     <div class="overlay">
-      <div class="card" role={alert ? "alert" : "group"} aria-label={title}>
+      <div class="card" ref={card} role={alert ? "alert" : "group"} aria-label={title}>
         <h2 class="card-title">{title}</h2>
         {children}
       </div>

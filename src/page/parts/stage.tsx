@@ -24,8 +24,9 @@ export function Stage({ session, terminal, search }: StageProps) {
     <main class="stage" id="stage">
       <section class="terminal" aria-label="Terminal" aria-describedby="terminal-keys">
         <SearchBar model={search} terminal={terminal} />
-        <div class="terminal-place" ref={place} />
+        {/* Before the terminal, which keeps Tab for itself. */}
         <Overlay session={session} />
+        <div class="terminal-place" ref={place} />
       </section>
       <footer class="footer" id="terminal-keys">
         {keyHelp.map(({ keys, does }) => (

@@ -15,7 +15,11 @@ export function StateLine({ session }: { session: Session }) {
       {state.name === "loading" && <span class="state-detail">{downloaded(session)}</span>}
       {config && state.name !== "loading" && (
         <span class="state-detail">
-          {config.image}, {formatBytes(config.memory)}
+          {[
+            config.image,
+            formatBytes(config.memory),
+            ...session.withoutDisks.value.map((id) => `without ${id}`),
+          ].join(", ")}
         </span>
       )}
     </div>

@@ -5,9 +5,11 @@
  * not do: its viewport asks the window's document in spite of it.) Returns a function that ends this.
  */
 export function useConstructedStyles(document: Document): () => void {
-  const create = document.createElement.bind(document) as (name: string, options?: unknown) => HTMLElement;
-  document.createElement = ((name: string, options?: unknown) =>
-    name === "style" ? constructedStyle(document) : create(name, options)) as Document["createElement"];
+  // eslint-disable-next-line @typescript-eslint/no-deprecated -- `bind` sees the overload for elements of the last century
+  const create = document.createElement.bind(document);
+  const createOrStandIn = (name: string, options?: ElementCreationOptions) =>
+    name === "style" ? constructedStyle(create("template")) : create(name, options);
+  Object.defineProperty(document, "createElement", { value: createOrStandIn, configurable: true });
   return () => {
     // The method of the prototype shows again.
     Reflect.deleteProperty(document, "createElement");
@@ -15,8 +17,8 @@ export function useConstructedStyles(document: Document): () => void {
 }
 
 /** A template shows nothing and may stand where xterm.js puts it; an empty `<style>` would be refused just as a full one. */
-function constructedStyle(document: Document): HTMLElement {
-  const element = document.createElement("template");
+function constructedStyle(element: HTMLTemplateElement): HTMLElement {
+  const document = element.ownerDocument;
   const sheet = new CSSStyleSheet();
   document.adoptedStyleSheets.push(sheet);
   Object.defineProperty(element, "textContent", {

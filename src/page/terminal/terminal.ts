@@ -51,7 +51,6 @@ export class TerminalView implements SessionTerminal {
       allowProposedApi: true,
       theme: terminalThemes[theme],
       fontFamily: 'ui-monospace, "Cascadia Mono", "SF Mono", Menlo, "DejaVu Sans Mono", Consolas, monospace',
-      fontSize: 14,
       lineHeight: 1.15,
       minimumContrastRatio: 4.5,
       scrollback: 10_000,
@@ -92,10 +91,15 @@ export class TerminalView implements SessionTerminal {
   open(container: HTMLElement): void {
     this.#terminal.open(container);
     this.#useGraphicsCard(container);
-    this.#fit.fit();
+    const fit = () => {
+      // The style sheets know how large text is in a window of this size.
+      this.#terminal.options.fontSize = parseFloat(getComputedStyle(container).fontSize);
+      this.#fit.fit();
+    };
+    fit();
     this.#resizing = new ResizeObserver(() => {
       cancelAnimationFrame(this.#frame);
-      this.#frame = requestAnimationFrame(() => this.#fit.fit());
+      this.#frame = requestAnimationFrame(fit);
     });
     this.#resizing.observe(container);
   }

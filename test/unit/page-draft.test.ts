@@ -1,0 +1,59 @@
+/** The editor's drafts: through the grammar and back, mistakes in the field where they are. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { parseConfig } from "../../src/config/grammar.ts";
+import { draftOf, newDevice, readDraft, type MachineDraft } from "../../src/page/draft.ts";
+
+const links = [
+  "",
+  "memory=1G&append=quiet%20a=b&device=none",
+  "device=none&device=blk,id=a,store=memory,size=1M,transport=mmio,event_idx=off&device=console,indirect=off",
+  "append=100%25%26more&device=blk,id=b,readonly=on",
+];
+
+describe("a draft", () => {
+  for (const link of links) {
+    it(`of “${link}” is that machine`, () => {
+      const config = parseConfig(link);
+      assert.deepEqual(readDraft(draftOf(config)), { config });
+    });
+  }
+
+  it("places a mistake in its field", () => {
+    const draft = draftOf(parseConfig("device=blk,id=a&device=blk,id=b"));
+    const [, , , second] = draft.devices;
+    const broken: MachineDraft = {
+      ...draft,
+      devices: draft.devices.map((device) =>
+        device === second ? { ...device, options: { ...device.options, size: "100" } } : device,
+      ),
+    };
+    const result = readDraft(broken);
+    assert("error" in result);
+    assert.deepEqual([result.device, result.word], [second!.key, "size"]);
+
+    const memory = readDraft({ ...draft, options: { ...draft.options, memory: "a lot" } });
+    assert("error" in memory);
+    assert.deepEqual([memory.device, memory.word], [undefined, "memory"]);
+  });
+
+  it("takes an empty field for the standard value", () => {
+    const draft = draftOf(parseConfig("memory=1G&device=rng"));
+    const result = readDraft({ ...draft, options: { ...draft.options, memory: "" } });
+    assert("config" in result);
+    assert.equal(result.config.memory, parseConfig("").memory);
+  });
+
+  it("adds disks under names that are free", () => {
+    const draft = draftOf(parseConfig("device=blk,id=disk0&device=blk,id=disk2"));
+    const first = newDevice("blk", draft.devices);
+    assert.equal(first.options["id"], "disk1");
+    assert.equal(newDevice("blk", [...draft.devices, first]).options["id"], "disk3");
+  });
+
+  it("refuses what a browser does not have", () => {
+    const draft = draftOf(parseConfig("device=blk,id=a,store=file,path=/a"));
+    const result = readDraft(draft);
+    assert("error" in result && result.error.message.includes("store=file"));
+  });
+});
