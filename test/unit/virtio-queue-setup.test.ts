@@ -4,7 +4,7 @@ import { ACKNOWLEDGE, DRIVER, Driver, DRIVER_OK, FEATURES_OK, NEEDS_RESET, settl
 import { HoldDevice } from "./driver/hold-device.ts";
 import { FakeMemory } from "./driver/memory.ts";
 import { DriverQueue } from "./driver/queue.ts";
-import { KINDS, type MmioTransport, type PciTransport, type QueueAreas } from "./driver/transport.ts";
+import { asMmio, asPci, KINDS, type QueueAreas } from "./driver/transport.ts";
 
 const MEMORY = 1 << 20;
 
@@ -115,8 +115,8 @@ for (const kind of KINDS) {
       // The high halves back to 0, the low ones as they were: nothing of them may have been lost.
       const [base, write] =
         kind === "pci"
-          ? [0x20, (at: number) => (transport as PciTransport).write(at, 4, 0)]
-          : [0x80, (at: number) => (transport as MmioTransport).registers.write(at, 4, 0)];
+          ? [0x20, (at: number) => asPci(transport).write(at, 4, 0)]
+          : [0x80, (at: number) => asMmio(transport).registers.write(at, 4, 0)];
       write(base + 4);
       assert.equal(device.queues[0]!.descriptors, 0x10n);
       transport.setAreas(areas);
@@ -165,7 +165,7 @@ for (const kind of KINDS) {
       driver.transport.notify(1);
       assert.deepEqual(device.rules, ["2.3"]);
       if (kind === "mmio") driver.transport.notify(2);
-      else (driver.transport as PciTransport).registers.write(0x1000 + 4 * 2, 2, 2);
+      else asPci(driver.transport).registers.write(0x1000 + 4 * 2, 2, 2);
       assert.deepEqual(device.rules, ["2.3", "2.3"]);
       assert.equal(driver.transport.status & NEEDS_RESET, 0);
     });

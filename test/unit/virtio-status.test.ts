@@ -15,7 +15,7 @@ import {
 } from "./driver/driver.ts";
 import { HoldDevice } from "./driver/hold-device.ts";
 import { FakeMemory } from "./driver/memory.ts";
-import { KINDS, type PciTransport, plug } from "./driver/transport.ts";
+import { asPci, KINDS, plug } from "./driver/transport.ts";
 
 const READY = ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK;
 
@@ -258,7 +258,7 @@ describe("transport registers of the status", () => {
     const device = new HoldDevice();
     const driver = new Driver(device, { kind: "pci" });
     driver.negotiate();
-    const registers = driver.transport as PciTransport;
+    const registers = asPci(driver.transport);
     registers.write(0, 4, 2);
     assert.equal(registers.read(4, 4), 0);
     registers.write(8, 4, 7);
@@ -270,7 +270,7 @@ describe("transport registers of the status", () => {
   it("4.1.4.3.1: driver_feature shows what the driver has accepted", () => {
     const driver = new Driver(new HoldDevice(), { kind: "pci", without: INDIRECT_DESC });
     driver.negotiate();
-    const registers = driver.transport as PciTransport;
+    const registers = asPci(driver.transport);
     registers.write(8, 4, 0);
     assert.equal(registers.read(12, 4), Number(EVENT_IDX));
     registers.write(8, 4, 1);

@@ -10,7 +10,7 @@ import { Driver, settle } from "./driver/driver.ts";
 import { HoldDevice } from "./driver/hold-device.ts";
 import { TestLine } from "./driver/line.ts";
 import { FakeMemory } from "./driver/memory.ts";
-import { KINDS, type MmioTransport, type PciTransport, plug } from "./driver/transport.ts";
+import { asMmio, asPci, KINDS, plug, type MmioTransport, type PciTransport } from "./driver/transport.ts";
 
 const QUEUE = 1;
 const CONFIG = 2;
@@ -60,7 +60,7 @@ describe("interrupts of a transport", () => {
   it("4.2.2.1: InterruptACK takes back the events that are named, and no others", () => {
     const device = new HoldDevice();
     const driver = Driver.start(device, { kind: "mmio" });
-    const { registers, line } = driver.transport as MmioTransport;
+    const { registers, line } = asMmio(driver.transport);
     line.onRaise = undefined;
     device.changeConfig("word", 1);
     void driver.request(0, [{ address: 0x100, length: 1 }]);
@@ -135,7 +135,7 @@ describe("device configuration space", () => {
 
 describe("virtio-mmio registers", () => {
   const mmio = (): MmioTransport["registers"] =>
-    (plug(new HoldDevice(), "mmio", new FakeMemory()) as MmioTransport).registers;
+    asMmio(plug(new HoldDevice(), "mmio", new FakeMemory())).registers;
 
   it("4.2.2.1: magic value, version 2, device and vendor", () => {
     const registers = mmio();
@@ -153,7 +153,7 @@ describe("virtio-mmio registers", () => {
 
   it("4.2.2.2: accesses of the wrong width and to no register are reported and change nothing", () => {
     const device = new HoldDevice();
-    const { registers } = plug(device, "mmio", new FakeMemory()) as MmioTransport;
+    const { registers } = asMmio(plug(device, "mmio", new FakeMemory()));
     for (const [offset, width] of [
       [0x70, 1],
       [0x70, 2],
@@ -231,7 +231,7 @@ describe("virtio-pci registers", () => {
   const start = (queues = 2): { device: HoldDevice; driver: Driver; pci: PciTransport } => {
     const device = new HoldDevice({ queues });
     const driver = Driver.start(device, { kind: "pci" });
-    return { device, driver, pci: driver.transport as PciTransport };
+    return { device, driver, pci: asPci(driver.transport) };
   };
 
   it("4.1.4.3: num_queues counts the queues", () => {

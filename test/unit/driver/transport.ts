@@ -45,6 +45,18 @@ export function plug(device: VirtioDevice, kind: Kind, memory: FakeMemory): Driv
     : new MmioTransport(transport, line);
 }
 
+/** The same with the registers that only PCI has. @throws TypeError when it is not that. */
+export function asPci(transport: DriverTransport): PciTransport {
+  if (transport instanceof PciTransport) return transport;
+  throw new TypeError("not on PCI");
+}
+
+/** The same with the registers that only MMIO has. @throws TypeError when it is not that. */
+export function asMmio(transport: DriverTransport): MmioTransport {
+  if (transport instanceof MmioTransport) return transport;
+  throw new TypeError("not on MMIO");
+}
+
 /** virtio-pci by what its capabilities say (4.1.4). */
 export class PciTransport implements DriverTransport {
   readonly line: TestLine;
