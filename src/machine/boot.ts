@@ -1,11 +1,13 @@
-import type { V86Memory } from "./memory.ts";
 import type { GuestImage } from "./image.ts";
+import type { V86Memory } from "./memory.ts";
 import { BOOT_PARAMETERS, startUpCode } from "./rom.ts";
 
 /** The guest image cannot be booted; the message is for the person. */
 export class ImageError extends Error {
   override name = "ImageError";
 }
+
+type LoadMemory = Pick<V86Memory, "size" | "load">;
 
 const COMMAND_LINE = 0x8000;
 /** COMMAND_LINE_SIZE of x86 Linux, with the final NUL. */
@@ -27,7 +29,7 @@ export const ACPI_TABLES = { start: 0xe0000, end: 0xf0000 };
  *
  * @throws ImageError when the kernel is no 32-bit x86 ELF file, is cut short, or does not fit.
  */
-export function loadGuest(memory: V86Memory, image: GuestImage, commandLine: string, rsdp: number): void {
+export function loadGuest(memory: LoadMemory, image: GuestImage, commandLine: string, rsdp: number): void {
   const { entry, end } = loadElf(memory, image.kernel);
   const initrd = placeInitrd(memory, image.initrd, end);
   const text = new TextEncoder().encode(`${commandLine}\0`);
@@ -43,7 +45,7 @@ export function loadGuest(memory: V86Memory, image: GuestImage, commandLine: str
 }
 
 /** Copies the segments of an ELF32 kernel to their physical addresses. */
-function loadElf(memory: V86Memory, elf: Uint8Array): { entry: number; end: number } {
+function loadElf(memory: LoadMemory, elf: Uint8Array): { entry: number; end: number } {
   const view = new DataView(elf.buffer, elf.byteOffset, elf.byteLength);
   const x86 =
     elf.length >= 52 && view.getUint32(0) === 0x7f454c46 && elf[4] === 1 && view.getUint16(18, true) === 3;
@@ -80,7 +82,7 @@ function loadElf(memory: V86Memory, elf: Uint8Array): { entry: number; end: numb
 }
 
 /** As high as the kernel can reach, so that it does not stand in the way. */
-function placeInitrd(memory: V86Memory, initrd: Uint8Array, kernelEnd: number): number {
+function placeInitrd(memory: LoadMemory, initrd: Uint8Array, kernelEnd: number): number {
   const top = Math.min(memory.size, INITRD_TOP);
   const start = Math.floor((top - initrd.length) / PAGE) * PAGE;
   if (start < kernelEnd) throw tooSmall(kernelEnd + initrd.length, memory.size);

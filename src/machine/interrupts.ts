@@ -9,11 +9,11 @@ import type { Cpu } from "./cpu.ts";
  * takes the interrupt at its next safe point. Outside the guest it is delivered right away.
  */
 export class InterruptController {
-  readonly #cpu: Cpu;
+  readonly #cpu: Pick<Cpu, "chip" | "inGuest" | "deliverInterrupts">;
   /** How many devices assert each pin: those of the IOAPIC by number, those of the PIC pair from PIC_PINS on. */
   readonly #asserted = new Uint32Array(PIC_PINS + 16);
 
-  constructor(cpu: Cpu) {
+  constructor(cpu: Pick<Cpu, "chip" | "inGuest" | "deliverInterrupts">) {
     this.#cpu = cpu;
   }
 

@@ -10,24 +10,32 @@ const PAGE = 0x1000;
 
 /** Physical address space outside RAM, in pages of 4 KiB: many small devices share one of v86's 128 KiB blocks. */
 export class MmioBus {
-  readonly #cpu: Cpu;
+  readonly #cpu: Pick<Cpu, "onBlock">;
   readonly #blocks = new Map<number, (Mapping | undefined)[]>();
+  /** In the order in which they were made: where several lie over each other, the last one answers. */
+  readonly #mappings: Mapping[] = [];
 
-  constructor(cpu: Cpu) {
+  constructor(cpu: Pick<Cpu, "onBlock">) {
     this.#cpu = cpu;
   }
 
   /** Lets `region` answer for [start, start + size); both multiples of 4 KiB. Takes over what was there. */
   map(start: number, size: number, region: MmioRegion): void {
-    const mapping = { start, region };
-    for (let page = start; page < start + size; page += PAGE) this.#pages(page)[pageInBlock(page)] = mapping;
+    const mapping = { start, end: start + size, region };
+    this.#mappings.push(mapping);
+    for (let page = start; page < mapping.end; page += PAGE) this.#pages(page)[pageInBlock(page)] = mapping;
   }
 
-  /** Takes `region` away again: its addresses read as all ones, unless another one was mapped over it. */
+  /** Takes `region` away again: what lay under it answers now, or its addresses read as all ones. */
   unmap(start: number, size: number, region: MmioRegion): void {
+    const index = this.#mappings.findLastIndex(
+      (mapping) => mapping.start === start && mapping.region === region,
+    );
+    if (index >= 0) this.#mappings.splice(index, 1);
     for (let page = start; page < start + size; page += PAGE) {
-      const pages = this.#pages(page);
-      if (pages[pageInBlock(page)]?.region === region) pages[pageInBlock(page)] = undefined;
+      this.#pages(page)[pageInBlock(page)] = this.#mappings.findLast(
+        (mapping) => page >= mapping.start && page < mapping.end,
+      );
     }
   }
 
@@ -62,6 +70,7 @@ export class MmioBus {
 
 interface Mapping {
   start: number;
+  end: number;
   region: MmioRegion;
 }
 

@@ -27,7 +27,7 @@ export class PciBus implements BarBus {
   #address = 0;
   #nextBar = PCI_WINDOW.start;
 
-  constructor(cpu: Cpu, mmio: MmioBus) {
+  constructor(cpu: Pick<Cpu, "onPort">, mmio: MmioBus) {
     this.#mmio = mmio;
     this.#functions.set(0, new PciFunction({ identity: HOST_BRIDGE }, this));
     this.#connect(cpu);
@@ -56,7 +56,7 @@ export class PciBus implements BarBus {
     if (inWindow(start, size)) this.#mmio.unmap(start, size, region);
   }
 
-  #connect(cpu: Cpu): void {
+  #connect(cpu: Pick<Cpu, "onPort">): void {
     // Only a 32-bit access reaches the address register; 0xCF9 is the reset control register.
     cpu.onPort(0xcf8, {
       read32: () => this.#address | 0,
