@@ -1,4 +1,5 @@
 // The arrows of ARCHITECTURE.md: what may import what.
+/** @param {string} from @param {string[]} allowed */
 const only = (from, allowed) => ({
   name: `${from} imports only ${allowed.join(", ") || "itself"}`,
   severity: "error",

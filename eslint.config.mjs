@@ -7,7 +7,7 @@ export default defineConfig(
   {
     languageOptions: {
       parserOptions: {
-        projectService: { allowDefaultProject: ["*.mjs", ".*.mjs", "bin/*.mjs"] },
+        projectService: { allowDefaultProject: ["*.mjs", ".*.mjs", "bin/*.mjs", "src/page/public/*.js"] },
         tsconfigRootDir: import.meta.dirname,
       },
     },
@@ -21,6 +21,15 @@ export default defineConfig(
       "@typescript-eslint/no-non-null-assertion": "off",
       "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_" }],
       "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
+    },
+  },
+  {
+    // ES5 on purpose: it runs in the browsers that Ringside does not run in, and asks them for what types promise.
+    files: ["src/page/public/*.js"],
+    ...tseslint.configs.disableTypeChecked,
+    rules: {
+      ...tseslint.configs.disableTypeChecked.rules,
+      "@typescript-eslint/no-unused-vars": ["error", { caughtErrors: "none" }],
     },
   },
   {
