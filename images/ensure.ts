@@ -74,8 +74,8 @@ async function make(recipe: Recipe, hash: string, progress: Progress, refresh: b
       scratchFolder,
     });
     await rm(old, { recursive: true, force: true });
-    await rename(publicFolder, old).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== "ENOENT") throw error;
+    await rename(publicFolder, old).catch((error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
     });
     await rename(fresh, publicFolder);
     await writeStamp(hash, { publicFolder, cacheFolder });

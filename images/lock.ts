@@ -35,7 +35,7 @@ async function take(path: string, me: string): Promise<boolean> {
     await rm(candidate, { force: true });
   }
   const holder = await readFile(path, "utf8").catch(() => me);
-  if (holder !== identity(Number.parseInt(holder, 10))) await removeStale(path, holder);
+  if (holder === "" || holder !== identity(Number.parseInt(holder, 10))) await removeStale(path, holder);
   return false;
 }
 
