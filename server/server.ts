@@ -30,6 +30,9 @@ export function createPageServer({ page, images, upgrades = [] }: ServerParts): 
       plainText(response, 405, "Only GET and HEAD are served here.");
       return;
     }
+    if (!isPlainRange(request.headers.range)) delete request.headers.range;
+    // sirv pipes the file here. When it cannot be read after all (removed just now, a broken disk) this answer ends, no more.
+    response.on("pipe", (file) => file.once("error", () => response.destroy()));
     run(handlers, request, response);
   });
 
@@ -42,6 +45,12 @@ export function createPageServer({ page, images, upgrades = [] }: ServerParts): 
     else socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n");
   });
   return server;
+}
+
+/** One range from its first byte on. A server may ignore all others, and sirv stumbles over those that end before they begin. */
+function isPlainRange(range: string | undefined): boolean {
+  const [, first, last] = /^bytes=(\d{1,15})-(\d{0,15})$/.exec(range ?? "") ?? [];
+  return first !== undefined && (last === "" || Number(last) >= Number(first));
 }
 
 function run(handlers: readonly Handler[], request: IncomingMessage, response: ServerResponse): void {

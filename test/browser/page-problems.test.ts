@@ -221,6 +221,60 @@ describe("images that cannot be loaded", () => {
   });
 });
 
+describe("a worker that dies", { timeout: bootTimeout }, () => {
+  for (const [name, fatal] of [
+    [
+      "of an error",
+      () =>
+        setTimeout(() => {
+          throw new Error("of a test");
+        }),
+    ],
+    [
+      "of a promise that nobody looks at",
+      () => setTimeout(() => void Promise.reject(new Error("of a test"))),
+    ],
+  ] as const) {
+    it(`${name}: the reason, and a new machine at the press of a button`, async () => {
+      const site = await Site.start();
+      try {
+        const { page } = await site.open("memory=96M&device=blk,id=kept,store=idb,size=1M");
+        await page.waitForFunction(() => window.ringside.state.name === "booting");
+        await page.workers()[0]!.evaluate(fatal);
+        await page.waitForFunction(() => window.ringside.state.name === "crashed");
+        assert.match(await page.locator(".strip").innerText(), /The machine crashed: .*of a test/);
+        await page.locator(".strip").getByRole("button", { name: "Power on" }).click();
+        // The disk's lock died with the worker.
+        await page.waitForFunction(() => window.ringside.state.name === "booting");
+      } finally {
+        await site.dispose();
+      }
+    });
+  }
+});
+
+describe("a disk that cannot be opened", { timeout: bootTimeout }, () => {
+  it("is named with the reason; the machine can go without it", async () => {
+    const site = await Site.start();
+    try {
+      const visitor = await site.visitor();
+      const first = await site.openFor(visitor, "memory=96M&device=blk,id=data,store=idb,size=2M");
+      await first.page.waitForFunction(() => window.ringside.state.name === "booting");
+      await first.page.close();
+      const second = await site.openFor(visitor, "memory=96M&device=blk,id=data,store=idb,size=1M");
+      const card = second.page.getByRole("alert", { name: "The disk “data” cannot be opened" });
+      await card.waitFor();
+      assert.match(await card.innerText(), /2 MiB/);
+      await card.getByRole("button", { name: "Start without this disk" }).click();
+      await second.page.waitForFunction(() => window.ringside.state.name === "booting");
+      assert.match(await second.page.locator(".state-line").innerText(), /without data/);
+      second.isClean();
+    } finally {
+      await site.dispose();
+    }
+  });
+});
+
 describe("browsers that lack something", { timeout: bootTimeout }, () => {
   let site: Site;
   before(async () => {

@@ -11,6 +11,7 @@ import {
   type Page,
   chromium,
 } from "playwright-core";
+import { ensureChromium } from "../../scripts/chromium.ts";
 import { buildPage } from "../../server/build.ts";
 import { createPageServer } from "../../server/server.ts";
 import type { RingsideApi } from "../../src/page/api.ts";
@@ -29,8 +30,6 @@ export const realImages = join(root, "public/images");
 
 /** Milliseconds for a guest to boot: some 10 seconds on an idle machine of 2026, and test machines are not idle. */
 export const bootTimeout = 180_000;
-
-export const chromiumPath = process.env["RINGSIDE_CHROMIUM"] ?? "/usr/bin/chromium";
 
 const chromiumArguments = [
   "--headless",
@@ -57,7 +56,7 @@ export class Site {
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
     const browser = await chromium.launch({
-      executablePath: chromiumPath,
+      executablePath: await ensureChromium(),
       args: [...chromiumArguments, ...args],
       timeout: 60_000,
     });
@@ -162,7 +161,7 @@ export class WatchedPage {
       (text) => window.ringside.exec(text),
       command,
     );
-    assert.equal(status, 0, `${command}: status ${status}\n${stdout}${stderr}`);
+    assert.equal(status, 0, `${command}: status ${status}\n${stdout.slice(0, 2000)}${stderr.slice(0, 2000)}`);
     return stdout.trim();
   }
 

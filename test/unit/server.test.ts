@@ -1,7 +1,7 @@
 /** The server that `npm start` runs: headers, caching, images as they are, ports, options. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { type Server, createServer, request } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { tmpdir } from "node:os";
@@ -114,6 +114,20 @@ describe("the server", () => {
     ]) {
       assert.equal(await rawStatus(origin, path), 404, path);
     }
+  });
+
+  it("outlives files that cannot be read and ranges that make no sense", async () => {
+    // Its first byte is at no address of any process: reading fails, after the headers.
+    symlinkSync("/proc/self/mem", join(folder, "images/one/unreadable"));
+    await assert.rejects(fetch(`${origin}/images/one/unreadable`).then((response) => response.arrayBuffer()));
+    const file = `${origin}/images/one/vmlinux.gz`;
+    for (const range of ["bytes=5-2", "bytes=-5", "bytes=a-b", "lines=1-2", "bytes=0-1,3-4"]) {
+      assert.equal((await fetch(file, { headers: { Range: range } })).status, 200, range);
+    }
+    const part = await fetch(file, { headers: { Range: "bytes=1-2" } });
+    assert.equal(part.status, 206);
+    assert.deepEqual(Buffer.from(await part.arrayBuffer()), gzipSync("kernel").subarray(1, 3));
+    assert.equal((await fetch(file, { headers: { Range: "bytes=1000-" } })).status, 416);
   });
 
   it("hands WebSocket connections to their handler, and refuses the others", async () => {
