@@ -10,7 +10,10 @@ import { readFileSync } from "node:fs";
 export async function withLock<T>(path: string, onWait: () => void, work: () => Promise<T>): Promise<T> {
   const me = identity(process.pid);
   let waiting = false;
-  while (!(await take(path, me))) {
+  for (;;) {
+    const outcome = await take(path, me);
+    if (outcome === "taken") break;
+    if (outcome === "freed") continue;
     if (!waiting) onWait();
     waiting = true;
     await sleep(200);
@@ -22,21 +25,23 @@ export async function withLock<T>(path: string, onWait: () => void, work: () => 
   }
 }
 
-async function take(path: string, me: string): Promise<boolean> {
+/** "freed": its holder is dead and its file taken away, so that it can be tried again at once. */
+async function take(path: string, me: string): Promise<"taken" | "held" | "freed"> {
   // Linked, not written, into place: whoever sees the file sees its holder.
   const candidate = `${path}.${process.pid}.new`;
   await writeFile(candidate, me);
   try {
     await link(candidate, path);
-    return true;
+    return "taken";
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
   } finally {
     await rm(candidate, { force: true });
   }
   const holder = await readFile(path, "utf8").catch(() => me);
-  if (holder === "" || holder !== identity(Number.parseInt(holder, 10))) await removeStale(path, holder);
-  return false;
+  if (holder !== "" && holder === identity(Number.parseInt(holder, 10))) return "held";
+  await removeStale(path, holder);
+  return "freed";
 }
 
 /** Takes the dead holder's file away; if another process did so and took the lock in between, gives it back. */

@@ -44,11 +44,9 @@ export async function run(program: string, args: string[], options: RunOptions =
   }
   const [status, stdout, stderr] = results;
   if (status !== 0 && !options.allow?.includes(status)) {
-    const lastWords = `${stdout.subarray(-4000).toString()}\n${stderr}`
-      .trim()
-      .split("\n")
-      .slice(-8)
-      .join("\n  ");
+    const lines = `${stdout.subarray(-4000).toString()}\n${stderr}`.trim().split("\n");
+    const errors = lines.filter((line) => line.startsWith("E: ")); // apt's way
+    const lastWords = (errors.length > 0 ? errors : lines).slice(-8).join("\n  ");
     throw new ImageBuildError(`${program} failed with status ${status}:\n  ${lastWords}`);
   }
   return { status, stdout, stderr };

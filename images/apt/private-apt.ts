@@ -166,13 +166,7 @@ async function systemDownloadSettings(): Promise<string[]> {
 
 async function systemMirrors(release: string): Promise<Mirrors> {
   const override = process.env.RINGSIDE_DEBIAN_MIRROR;
-  if (override) {
-    try {
-      return mirrorsFromEnvironment(override);
-    } catch (error) {
-      throw new ImageBuildError((error as TypeError).message, { cause: error });
-    }
-  }
+  if (override) return mirrorsFromEnvironment(override);
   const files = [
     "/etc/apt/sources.list",
     ...(await readdir("/etc/apt/sources.list.d").catch(() => []))

@@ -2,6 +2,7 @@
  * Finds Debian mirrors in the machine's apt sources (sources.list(5), both formats), and writes sources of our own for
  * one release: the machine may run another one, and its sources may name repositories that are none of ours.
  */
+import { ImageBuildError } from "../errors.ts";
 
 /** One source as apt reads it. A line or stanza with several URIs gives several. */
 export interface AptSource {
@@ -98,13 +99,14 @@ export function debianMirrors(sources: readonly AptSource[]): Mirrors {
 
 /**
  * The mirrors that RINGSIDE_DEBIAN_MIRROR names: the address of the archive and, after a space, that of the security
- * archive, which is otherwise taken to stand beside it under the usual name. Throws a TypeError on anything else.
+ * archive, which is otherwise taken to stand beside it under the usual name. Throws an ImageBuildError
+ * on anything else.
  */
 export function mirrorsFromEnvironment(value: string): Mirrors {
   const addresses = words(value).map((address) => address.replace(/\/+$/, ""));
   const [archive, security = `${archive ?? ""}-security`] = addresses;
   if (archive === undefined || addresses.length > 2 || !addresses.every(isMirrorAddress)) {
-    throw new TypeError(
+    throw new ImageBuildError(
       `RINGSIDE_DEBIAN_MIRROR is "${value}". Expected: the address of a Debian archive, such as ` +
         `http://mirror.example/debian, and perhaps, after a space, that of its security archive.`,
     );

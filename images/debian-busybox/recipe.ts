@@ -28,7 +28,7 @@ export const debianBusybox: Recipe = {
 const MIB = 1024 * 1024;
 
 async function make(build: Build): Promise<void> {
-  requirePrograms({ xz: "xz-utils", "dpkg-deb": "dpkg" });
+  requirePrograms({ "apt-get": "apt", "dpkg-deb": "dpkg", xz: "xz-utils" });
   const packages = await acquirePackages(build, resolve, (name) =>
     name.startsWith("linux-image-") ? "GPL-2.0-only WITH Linux-syscall-note" : "GPL-2.0-only",
   );

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { dependencyNames, parseControl, sources } from "../../images/apt/control.ts";
+import { ImageBuildError } from "../../images/errors.ts";
 import {
   debianMirrors,
   mirrorsFromEnvironment,
@@ -110,7 +111,7 @@ signed-by:
       "http://a/ http://b/ http://c/",
       "http:/[x]",
     ])
-      assert.throws(() => mirrorsFromEnvironment(bad), TypeError, bad);
+      assert.throws(() => mirrorsFromEnvironment(bad), ImageBuildError, bad);
   });
 
   it("of ours are for one release and architecture, and name the keyring", () => {
@@ -121,7 +122,7 @@ signed-by:
     );
     const common = { components: ["main"], signedBy: "/keys.gpg" };
     const suites = ["bookworm", "bookworm-updates"];
-    assert.deepEqual(parseDeb822(written.replaceAll("/keys.gpg", "/keys.gpg")), [
+    assert.deepEqual(parseDeb822(written), [
       { uri: "http://a.example/debian", suites, ...common },
       { uri: "http://b.example/debian", suites, ...common },
       { uri: "http://s.example/sec", suites: ["bookworm-security"], ...common },

@@ -43,7 +43,7 @@ describe("the cpio writer", () => {
     assert.equal(text.slice(110, 116), "bin\0\0\0");
     assert.equal(text.slice(116, 122), "070701");
     assert.equal(text.slice(116 + 6 + 48, 116 + 6 + 56), "00000003", "the file's size");
-    assert.equal(text.slice(116 + 110, 116 + 124), "bin/hello\0\0\0hi");
+    assert.equal(text.slice(116 + 110, 116 + 122), "bin/hello\0hi");
     assert.equal(bytes.length % 512, 0);
   });
 
