@@ -60,7 +60,11 @@ export class Cpu {
   /** Builds a stopped CPU at its reset vector. Rejects with V86ContractError, or RangeError when memory is not to be had. */
   static async create(options: CpuOptions): Promise<Cpu> {
     const emulator = await newEmulator(options);
-    return new Cpu(emulator, options);
+    const cpu = new Cpu(emulator, options);
+    // v86 gives less when it cannot address as much, and up to a block less than 2 GiB always.
+    if (cpu.memory.size >= options.memory - MMIO_BLOCK) return cpu;
+    cpu.dispose();
+    throw noSuchMemory(options.memory, `v86 gave ${cpu.memory.size} bytes`);
   }
 
   private constructor(emulator: V86Emulator, options: CpuOptions) {
@@ -212,6 +216,7 @@ async function newEmulator({ wasm, memory }: CpuOptions): Promise<V86Emulator> {
   emulator.add_listener("emulator-loaded", () => resolve(undefined));
   await started;
   // v86 has been constructed by now and initialises itself from a timer: what that throws is ours to report.
+  assertContract(emulator, ["v86.init", "v86.yield", "v86.yield_callback", "v86.unregister_yield"]);
   const machine = emulator.v86;
   keepTime(machine);
   const init = machine.init.bind(machine);
@@ -219,16 +224,16 @@ async function newEmulator({ wasm, memory }: CpuOptions): Promise<V86Emulator> {
     try {
       init(settings);
     } catch (error) {
-      reject(
-        new RangeError(
-          `The CPU could not be set up with ${memory / 2 ** 20} MiB of memory: ${String(error)}`,
-        ),
-      );
+      reject(noSuchMemory(memory, String(error)));
       throw error;
     }
   };
   await promise;
   return emulator;
+}
+
+function noSuchMemory(bytes: number, reason: string): RangeError {
+  return new RangeError(`The CPU could not be set up with ${bytes / 2 ** 20} MiB of memory: ${reason}`);
 }
 
 /**

@@ -116,6 +116,7 @@ export class InterruptController {
     const { words } = this.#cpu.chip("apic");
     const word = vector >> 5;
     const bit = 1 << (vector & 31);
+    if (words[APIC.irr + word]! & bit) return;
     words[APIC.irr + word]! |= bit;
     if (level) words[APIC.tmr + word]! |= bit;
     else words[APIC.tmr + word]! &= ~bit;
