@@ -25,6 +25,8 @@ export interface BoardOptions {
 /** Where virtio-mmio devices lie, a page each: above the PCI window, below the IOAPIC, as QEMU's microvm has them. */
 const MMIO_START = 0xfea00000;
 const MMIO_STEP = 0x1000;
+/** Two hexadecimal digits of their names in the DSDT count them. */
+const MMIO_DEVICES = 256;
 
 /** IOAPIC pins 16 to 19 carry PCI interrupts; without an IOAPIC these PIC lines do. */
 const PCI_LINES = [11, 10, 5, 7].map((irq, i) => ({ gsi: 16 + i, irq }));
@@ -46,9 +48,15 @@ export class Board {
     mmio: [],
   };
 
+  /** Rejects as Cpu.create does, and with RangeError when there are more devices than places for them. */
   static async create(options: BoardOptions): Promise<Board> {
     const cpu = await Cpu.create(options);
-    return new Board(cpu, options);
+    try {
+      return new Board(cpu, options);
+    } catch (error) {
+      cpu.dispose();
+      throw error;
+    }
   }
 
   private constructor(cpu: Cpu, options: BoardOptions) {
@@ -102,6 +110,8 @@ export class Board {
 
   #plugMmio(device: VirtioDevice): string {
     const index = this.#acpi.mmio.length;
+    if (index === MMIO_DEVICES)
+      throw new RangeError(`There is room for ${MMIO_DEVICES} virtio-mmio devices.`);
     const { gsi, irq } = MMIO_LINES[index % MMIO_LINES.length]!;
     const start = MMIO_START + index * MMIO_STEP;
     const transport = new VirtioMmio(device, this.#interrupts.line(gsi, irq));

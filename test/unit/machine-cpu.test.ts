@@ -115,6 +115,26 @@ describe("a program on the CPU", () => {
   }
 });
 
+describe("a board", () => {
+  it("has places for 31 PCI functions and 256 virtio-mmio devices, and says so when there are more", async () => {
+    const devices = (transport: "pci" | "mmio", count: number): BoardOptions["devices"] =>
+      Array.from({ length: count }, () => ({ device: new HoldDevice({ size: 4 }), transport }));
+    const board = await newBoard([...devices("pci", 31), ...devices("mmio", 256)]);
+    assert.equal(board.board.places[30], "00:1f.0");
+    assert.equal(board.board.places.at(-1), "0xfeaff000");
+    assert.deepEqual(
+      await board.run(new GuestCode().read(0xfeaff000, 4).out(0xcf8, 4, 0x8000f800).in(0xcfc, 4).end()),
+      [0x74726976, 0x10441af4],
+      "and the tables fit",
+    );
+    await assert.rejects(newBoard(devices("pci", 32)), {
+      name: "RangeError",
+      message: /room for 31 devices/,
+    });
+    await assert.rejects(newBoard(devices("mmio", 257)), { name: "RangeError", message: /room for 256/ });
+  });
+});
+
 describe("interrupts into the real CPU", () => {
   const IDT = 0x200000;
   const POINTER = 0x201000;
