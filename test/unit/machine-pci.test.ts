@@ -387,7 +387,7 @@ describe("a virtio device on the bus", () => {
     assert.equal(scene.read(5, at + 16, 1), 0);
   });
 
-  it("virtio 4.1.4.9: any other use of pci_cfg_data is reported, reads as 0 and writes nothing", () => {
+  it("virtio 4.1.4.9: aimed at nothing, pci_cfg_data reads as 0, and a write is reported and goes nowhere", () => {
     const { scene, device } = plug();
     const { at } = walk(scene).find(({ type }) => type === 5)!;
     const before = device.status;
@@ -407,7 +407,7 @@ describe("a virtio device on the bus", () => {
       device.rules.length = 0;
       assert.equal(scene.read(5, at + 16, 4), 0);
       scene.write(5, at + 16, 4, 0xffffffff);
-      assert.deepEqual(device.rules, ["4.1.4.9", "4.1.4.9"]);
+      assert.deepEqual(device.rules, ["4.1.4.9"], "the write: lspci -xxx reads everything");
     }
     assert.equal(device.status, before);
   });

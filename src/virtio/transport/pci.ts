@@ -80,29 +80,30 @@ export class VirtioPci implements Interrupts {
       writable,
       window: {
         offset: 14, // pci_cfg_data
-        read: (view) => this.#inWindow(view, bar, (offset, length) => this.read(offset, length)) ?? 0,
-        write: (view, value) =>
-          this.#inWindow(view, bar, (offset, length) =>
-            this.write(offset, length, length === 4 ? value : value & (2 ** (8 * length) - 1)),
-          ),
+        // Silent where it stands for nothing: lspci -xxx reads all of configuration space.
+        read: (view) => (this.#standsForRegisters(view, bar) ? this.read(...aim(view)) : 0),
+        write: (view, value) => {
+          const [offset, length] = aim(view);
+          if (this.#standsForRegisters(view, bar)) {
+            this.write(offset, length, length === 4 ? value : value & (2 ** (8 * length) - 1));
+          } else {
+            this.device.violation(
+              "4.1.4.9",
+              `pci_cfg_data written, which stands for ${length} bytes at 0x${offset.toString(16)}`,
+            );
+          }
+        },
       },
     };
   }
 
-  /** Makes the access that the fields of the configuration access capability describe, if that is one to a structure. */
-  #inWindow<T>(view: DataView, bar: number, access: (offset: number, length: number) => T): T | undefined {
-    const offset = view.getUint32(6, true);
-    const length = view.getUint32(10, true);
+  /** Whether the fields of the configuration access capability describe an access to a structure. */
+  #standsForRegisters(view: DataView, bar: number): boolean {
+    const [offset, length] = aim(view);
     const inside = [COMMON, ISR, CONFIG, this.#notify].some(
       (structure) => offset >= structure.offset && offset + length <= structure.offset + structure.length,
     );
-    const aligned = (length === 1 || length === 2 || length === 4) && offset % length === 0;
-    if (view.getUint8(2) === bar && inside && aligned) return access(offset, length);
-    this.device.violation(
-      "4.1.4.9",
-      `pci_cfg_data stands for ${length} bytes at 0x${offset.toString(16)} of BAR ${view.getUint8(2)}`,
-    );
-    return undefined;
+    return view.getUint8(2) === bar && inside && [1, 2, 4].includes(length) && offset % length === 0;
   }
 
   get #notify(): { offset: number; length: number } {
@@ -283,6 +284,11 @@ function address(
 }
 
 const registers = new RegisterFile(table, COMMON.length);
+
+/** Offset and length as they stand in a capability. */
+function aim(view: DataView): [offset: number, length: number] {
+  return [view.getUint32(6, true), view.getUint32(10, true)];
+}
 
 /** struct virtio_pci_cap from cap_len on (4.1.4). */
 function capability(
