@@ -125,34 +125,37 @@ describe("descriptor chains", () => {
     assert.ok(driver.memory.changedSince(before).length > 0);
   });
 
-  it("every byte that the device writes is reported as dirty", async () => {
-    for (const without of [0n, EVENT_IDX]) {
+  for (const without of [0n, EVENT_IDX]) {
+    it(`every byte that the device writes is reported as dirty at once (${without ? "flags" : "EVENT_IDX"})`, async () => {
       const [device, driver] = start({}, { without });
-      driver.memory.told.fill(0);
-      const before = driver.memory.u8.slice();
-      const buffer = driver.memory.allocate(8);
-      device.limit = 1;
-      const requests = [1, 2, 3].map(() =>
-        driver.enqueue(0, [{ address: buffer, length: 8, writable: true }]),
-      );
-      const driversOwn = driver.memory.u8.slice();
-      driver.queues[0]!.expose();
-      driver.transport.notify(0);
-      for (let i = 0; i < 3; i++) {
-        device.held[0]!.writer.write(new Uint8Array(8).fill(i + 1));
-        device.give(1, 8);
-        device.wake();
+      const { memory, transport } = driver;
+      transport.line.onRaise = () => void transport.acknowledge(); // the test's driver writes nothing meanwhile
+      let wrote = 0;
+      const step = async (act: () => void): Promise<void> => {
+        const before = memory.u8.slice();
+        memory.told.fill(0);
+        act();
         await settle();
+        const changed = memory.changedSince(before);
+        wrote += changed.length;
+        assert.deepEqual(
+          changed.filter((at) => memory.told[at] === 0),
+          [],
+        );
+      };
+      const buffer = memory.allocate(8);
+      device.limit = 1;
+      for (let i = 0; i < 3; i++) driver.queues[0]!.add([{ address: buffer, length: 8, writable: true }]);
+      driver.queues[0]!.expose();
+      await step(() => transport.notify(0)); // busy from now on: it says so in the used ring
+      for (let i = 0; i < 3; i++) {
+        await step(() => void device.held[0]!.writer.write(new Uint8Array(8).fill(i + 1)));
+        await step(() => device.give(1, 8));
+        await step(() => device.wake());
       }
-      await Promise.all(requests);
-      assert.ok(driver.memory.changedSince(before).length > 0);
-      const untold = driver.memory
-        .changedSince(driversOwn)
-        .filter((at) => driver.memory.told[at] === 0)
-        .filter((at) => at < driver.queues[0]!.available || at >= driver.queues[0]!.used);
-      assert.deepEqual(untold, []);
-    }
-  });
+      assert.ok(wrote > 3 * 8);
+    });
+  }
 });
 
 describe("what breaks a ring", () => {
