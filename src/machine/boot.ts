@@ -77,7 +77,8 @@ function loadElf(memory: LoadMemory, elf: Uint8Array): { entry: number; end: num
     entryLoaded ||= entry >= address && entry < address + inFile;
   }
   if (end === 0) throw new ImageError("The kernel has nothing to load.");
-  if (!entryLoaded) throw new ImageError(`The kernel starts at 0x${entry.toString(16)}, where nothing of it is loaded.`);
+  if (!entryLoaded)
+    throw new ImageError(`The kernel starts at 0x${entry.toString(16)}, where nothing of it is loaded.`);
   return { entry, end };
 }
 
