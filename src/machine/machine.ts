@@ -282,6 +282,7 @@ export class Machine {
     this.#serial.flush();
     this.#board?.dispose();
     this.#board = undefined;
+    for (const port of this.#console?.ports ?? []) port.discardInput();
     this.#agent?.gone(reason, forGood);
   }
 

@@ -1,5 +1,5 @@
 import { type DeviceOptions, VirtioDevice } from "./device.ts";
-import type { Virtqueue } from "./queue.ts";
+import type { QueueModel, Virtqueue } from "./queue.ts";
 import type { DescriptorChain } from "./ring/chain.ts";
 import { ConsoleControl, DeviceType, Feature } from "./spec.ts";
 
@@ -43,7 +43,7 @@ export class ConsoleDevice extends VirtioDevice {
         type: DeviceType.console,
         kind: "console",
         features: [Feature.console.SIZE, Feature.console.MULTIPORT, Feature.console.EMERG_WRITE],
-        queues: queueNames(ports),
+        queues: queueModels(ports),
         config: [
           { name: "cols", width: 2 },
           { name: "rows", width: 2 },
@@ -267,6 +267,11 @@ export class ConsolePort {
     else if (this.#emergency.length < EMERGENCY_LIMIT) this.#emergency.push(character);
   }
 
+  /** Forgets what was sent and not taken: the guest it was for is gone. */
+  discardInput(): void {
+    for (const { taken } of this.#input.splice(0)) taken();
+  }
+
   guestOpened(open: boolean): void {
     if (this.#guestOpen && !open) this.#dropInput();
     this.#guestOpen = open;
@@ -274,6 +279,8 @@ export class ConsolePort {
   }
 
   reset(): void {
+    // Before the driver has set the port up, what waits is for it.
+    if (this.ready) this.discardInput();
     this.ready = false;
     this.#outgoing = undefined;
     if (this.#guestOpen) this.guestOpened(false);
@@ -346,20 +353,21 @@ class ControlMessages {
   }
 }
 
-function queueNames(ports: readonly PortModel[]): { name: string; size: number }[] {
-  const queues = [
-    { name: "receiveq(port0)", size: CONSOLE_QUEUE },
-    { name: "transmitq(port0)", size: CONSOLE_QUEUE },
-    { name: "control receiveq", size: PORT_QUEUE },
-    { name: "control transmitq", size: PORT_QUEUE },
+function portQueueModels(id: number, size: number): QueueModel[] {
+  return [
+    { name: `receiveq(port${id})`, size },
+    // Linux waits for each piece of console output by polling the used ring.
+    { name: `transmitq(port${id})`, size, interruptLater: true },
   ];
-  for (let id = 1; id < ports.length; id++) {
-    queues.push(
-      { name: `receiveq(port${id})`, size: PORT_QUEUE },
-      { name: `transmitq(port${id})`, size: PORT_QUEUE },
-    );
-  }
-  return queues;
+}
+
+function queueModels(ports: readonly PortModel[]): QueueModel[] {
+  return [
+    ...portQueueModels(0, CONSOLE_QUEUE),
+    { name: "control receiveq", size: PORT_QUEUE },
+    { name: "control transmitq", size: PORT_QUEUE, interruptLater: true },
+    ...ports.slice(1).flatMap((_, i) => portQueueModels(i + 1, PORT_QUEUE)),
+  ];
 }
 
 function portQueues(id: number): { receive: number; transmit: number } {

@@ -1,7 +1,7 @@
 import { ConfigSpace, type ConfigField } from "./config-space.ts";
 import type { GuestMemory } from "./memory.ts";
 import type { Observer, Violation } from "./observer.ts";
-import { type QueueOwner, Virtqueue } from "./queue.ts";
+import { type QueueModel, type QueueOwner, Virtqueue } from "./queue.ts";
 import type { DescriptorChain } from "./ring/chain.ts";
 import { Feature, Status } from "./spec.ts";
 
@@ -24,7 +24,7 @@ export interface DeviceModel {
   kind: "block" | "console" | "entropy";
   /** Feature bits of this kind of device; the common ones are added. */
   features: readonly bigint[];
-  queues: readonly { name: string; size: number }[];
+  queues: readonly QueueModel[];
   config: readonly ConfigField[];
 }
 
@@ -66,7 +66,7 @@ export abstract class VirtioDevice implements QueueOwner {
     this.type = model.type;
     this.kind = model.kind;
     this.name = model.kind;
-    this.queues = model.queues.map(({ name, size }, index) => new Virtqueue(this, index, name, size));
+    this.queues = model.queues.map((queue, index) => new Virtqueue(this, index, queue));
     this.config = new ConfigSpace(model.config);
     const common: bigint[] = [Feature.common.VERSION_1];
     if (options.eventIdx !== false) common.push(Feature.common.EVENT_IDX);

@@ -23,14 +23,19 @@ export class Virtqueue {
 
   #ring: SplitRing | undefined;
   readonly #owner: QueueOwner;
+  readonly #interruptLater: boolean;
+  /** Something is put in this kick or turn of the event loop, and will be published at its end. */
   #publishing = false;
+  /** The decision about an interrupt waits for the end of the turn. */
+  #signalling = false;
 
-  constructor(owner: QueueOwner, index: number, name: string, maximumSize: number) {
+  constructor(owner: QueueOwner, index: number, { name, size, interruptLater = false }: QueueModel) {
     this.#owner = owner;
     this.index = index;
     this.name = name;
-    this.maximumSize = maximumSize;
-    this.size = maximumSize;
+    this.maximumSize = size;
+    this.size = size;
+    this.#interruptLater = interruptLater;
   }
 
   get enabled(): boolean {
@@ -120,11 +125,37 @@ export class Virtqueue {
 
   #publish(): void {
     if (!this.#ring?.unpublished) return;
-    const interrupt = this.#ring.publish();
+    this.#ring.publish();
+    if (!this.#interruptLater) this.#signal();
+    else if (!this.#signalling) {
+      this.#signalling = true;
+      queueMicrotask(this.#signalLater);
+    }
+  }
+
+  readonly #signalLater = (): void => {
+    this.#signalling = false;
+    this.#signal();
+  };
+
+  #signal(): void {
+    if (!this.#ring) return;
+    const interrupt = this.#ring.interruptDue();
     if (interrupt) this.counters.interrupts++;
     else this.counters.suppressedInterrupts++;
     this.#owner.published(this, interrupt);
   }
+}
+
+export interface QueueModel {
+  name: string;
+  /** The largest size that the driver may choose, a power of two. */
+  size: number;
+  /**
+   * Decide about interrupts only when the guest's slice of CPU time has ended, or the CPU idles. For queues whose driver
+   * looks at the used ring by itself: by then it has, its used_event has moved on, and the interrupt is not wanted.
+   */
+  interruptLater?: boolean;
 }
 
 /** What a queue tells the device that it belongs to. */

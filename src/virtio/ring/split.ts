@@ -39,6 +39,8 @@ export class SplitRing {
   #nextAvail = 0;
   #nextUsed = 0;
   #publishedUsed = 0;
+  /** Up to here it has been decided whether to interrupt. */
+  #signalledUsed = 0;
   #broken = false;
   readonly #descriptor = new DescriptorView();
   /** Every chain object ever made, at most one for each entry of the ring; the free ones are in the pool too. */
@@ -99,14 +101,20 @@ export class SplitRing {
     return this.#nextUsed !== this.#publishedUsed;
   }
 
-  /** Moves used.idx over everything put since the last time; true when the driver wants an interrupt for it (2.7.7). */
-  publish(): boolean {
-    const { u16 } = this.#memory;
-    const before = this.#publishedUsed;
-    const after = this.#nextUsed;
-    u16[(this.#used >> 1) + 1] = after;
-    this.#publishedUsed = after;
+  /** Moves used.idx over everything put since the last time. */
+  publish(): void {
+    this.#memory.u16[(this.#used >> 1) + 1] = this.#nextUsed;
+    this.#publishedUsed = this.#nextUsed;
     this.#memory.dirty(this.#used, this.#used + 6 + 8 * this.size);
+  }
+
+  /** Whether the driver, as of now, wants an interrupt for what was published since this was asked last (2.7.7, 2.7.10). */
+  interruptDue(): boolean {
+    const { u16 } = this.#memory;
+    const before = this.#signalledUsed;
+    const after = this.#publishedUsed;
+    this.#signalledUsed = after;
+    if (before === after) return false;
     if (!this.#eventIdx) return (u16[this.#avail]! & AVAIL_NO_INTERRUPT) === 0;
     const usedEvent = u16[this.#avail + 2 + this.size]!;
     return ((after - usedEvent - 1) & 0xffff) < ((after - before) & 0xffff);
