@@ -199,7 +199,12 @@ describe("for every text", () => {
         const { offset, length } = error.place!;
         const mended = text.slice(0, offset) + error.suggestion + text.slice(offset + length);
         const again = read(mended, platform);
-        assert.ok(!(again instanceof ConfigError && again.message === error.message), mended);
+        // The same word may stand once more further on, and is then next.
+        const same =
+          again instanceof ConfigError &&
+          again.message === error.message &&
+          again.place!.offset < offset + error.suggestion.length;
+        assert.ok(!same, mended);
       }),
       { numRuns: 2000 },
     );
