@@ -45,7 +45,8 @@ export interface MachineOptions {
 export interface MachineCounters {
   /** Guest instructions since power-on. */
   instructions: number;
-  /** Since the machine was made, over all devices. */
+  /** Since the machine was made, over all devices. `accesses` are to their registers, doorbells included. */
+  accesses: number;
   kicks: number;
   interrupts: number;
   suppressedInterrupts: number;
@@ -181,8 +182,9 @@ export class Machine {
   }
 
   counters(): MachineCounters {
-    const total = { kicks: 0, interrupts: 0, suppressedInterrupts: 0, chains: 0, violations: 0 };
+    const total = { accesses: 0, kicks: 0, interrupts: 0, suppressedInterrupts: 0, chains: 0, violations: 0 };
     for (const { device } of this.#devices) {
+      total.accesses += device.accesses;
       total.violations += device.violations;
       for (const { counters } of device.queues) {
         total.kicks += counters.kicks;

@@ -50,6 +50,8 @@ export abstract class VirtioDevice implements QueueOwner {
   /** The driver's mistakes since power-on; the newest is in `lastViolation`. */
   violations = 0;
   lastViolation: Violation | undefined;
+  /** Register accesses since power-on, each of them an exit from the guest. */
+  accesses = 0;
   /** Told of every mistake of the driver, whether or not an observer listens. */
   onViolation: ((violation: Violation) => void) | undefined;
   /** Told after each change of the status byte. */

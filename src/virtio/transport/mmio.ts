@@ -76,6 +76,7 @@ export class VirtioMmio implements Interrupts {
   }
 
   #observe(offset: number, width: number, write: boolean, value: number): void {
+    this.device.accesses++;
     const { observer, name, config } = this.device;
     if (!observer) return;
     const register =

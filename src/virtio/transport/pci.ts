@@ -184,6 +184,7 @@ export class VirtioPci implements Interrupts {
   }
 
   #observe(offset: number, width: number, write: boolean, value: number): void {
+    this.device.accesses++;
     const { observer, name } = this.device;
     if (observer)
       observer({ type: "access", device: name, register: this.#nameAt(offset), offset, width, write, value });
