@@ -228,7 +228,7 @@ describe("interrupts into the real CPU", () => {
     bringUp(code, MMIO, RINGS)
       .increment(RINGS + 0x1002, 2)
       .write(MMIO + 0x50, 4, 0);
-    code.waitForInterrupt().enableInterrupts().disableInterrupts().read(COUNT, 4);
+    code.waitForInterrupt().letInterruptsIn().read(COUNT, 4);
     assert.deepEqual(await board.run(code.end()), [20]);
     assert.equal(device.queues[0]!.counters.interrupts, 1);
   });
@@ -248,7 +248,7 @@ describe("interrupts into the real CPU", () => {
     code.increment(RINGS + 0x1002, 2).increment(RINGS + 0x11002, 2);
     code.write(MMIO + 0x50, 4, 0).write(fifth + 0x50, 4, 0);
     code.read(MMIO + 0x60, 4).read(fifth + 0x60, 4);
-    code.waitForInterrupt().enableInterrupts().disableInterrupts();
+    code.waitForInterrupt().letInterruptsIn();
     code
       .read(MMIO + 0x60, 4)
       .read(fifth + 0x60, 4)
@@ -288,7 +288,7 @@ describe("interrupts into the real CPU", () => {
       .increment(RINGS + 0x1002, 2)
       .write(base + 0x50, 4, 0)
       .write(base + 0x64, 4, 3);
-    code.enableInterrupts().disableInterrupts();
+    code.letInterruptsIn();
     code.repeat(10, LOOP, (body) =>
       body
         .increment(RINGS + 0x1002, 2)

@@ -149,6 +149,24 @@ describe("console: the multiport handshake", () => {
     assert.deepEqual([...console.messages[4]!.payload], [1000 & 255, 1000 >> 8, 2000 & 255, 2000 >> 8]);
   });
 
+  it("5.3.6.2: what is sent again moves behind what was sent meanwhile", async () => {
+    const console = new ConsoleDriver(PORTS);
+    for (const id of [0, 1]) await console.control(id, PORT_READY, 1);
+    console.device.ports[1]!.connect(new Sink());
+    console.device.resize(50, 20);
+    console.listen(4);
+    await settle();
+    assert.deepEqual(
+      console.messages.map(({ id, event }) => [id, event]),
+      [
+        [0, CONSOLE_PORT],
+        [1, PORT_NAME],
+        [1, PORT_OPEN],
+        [0, RESIZE],
+      ],
+    );
+  });
+
   it("5.3.6.2: the guest's end of a port opens and closes", async () => {
     const console = new ConsoleDriver(PORTS);
     const told: boolean[] = [];

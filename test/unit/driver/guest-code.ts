@@ -69,12 +69,9 @@ export class GuestCode {
     return this.#op(0xfb, 0xf4, 0xfa); // sti; hlt; cli
   }
 
-  enableInterrupts(): this {
-    return this.#op(0xfb);
-  }
-
-  disableInterrupts(): this {
-    return this.#op(0xfa);
+  /** Lets in what is pending: interrupts are taken only after the instruction that follows STI. */
+  letInterruptsIn(): this {
+    return this.#op(0xfb, 0x90, 0xfa); // sti; nop; cli
   }
 
   /** Runs `body` again and again, `times` times; the counter is at `counter`. */
