@@ -48,6 +48,7 @@ export interface V86Cpu {
   reboot_internal(): void;
   handle_irqs(): void;
   jit_dirty_cache(start: number, end: number): void;
+  set_jit_config(index: number, value: number): void;
   get_pic_addr_master(): number;
   get_pic_addr_slave(): number;
   get_apic_addr(): number;
@@ -91,6 +92,7 @@ export const CONTRACT: readonly {
     type: "function",
     use: "to drop code compiled from memory that a device wrote",
   },
+  { path: "v86.cpu.set_jit_config", type: "function", use: "to keep compiled pieces of guest code small" },
   { path: "v86.cpu.get_pic_addr_master", type: "function", use: "to set interrupt lines" },
   { path: "v86.cpu.get_pic_addr_slave", type: "function", use: "to set interrupt lines" },
   { path: "v86.cpu.get_apic_addr", type: "function", use: "to deliver interrupts" },

@@ -21,6 +21,13 @@ export interface BlockHandlers {
 
 export const MMIO_BLOCK = 0x20000;
 
+/**
+ * v86's setting (in its jit.rs) for how many pages of guest code one piece of compiled code may span; 3 unless told. A
+ * booting kernel runs most of its code a few times: with 1 there is less to compile, and a quarter less work until /init.
+ * What runs for long is as fast (docs/BENCHMARKS.md).
+ */
+const JIT_MAX_PAGES = 1;
+
 export type ChipName = "master" | "slave" | "ioapic" | "apic";
 
 /** An interrupt chip's state, as bytes (PIC) or as 32-bit words (IOAPIC, local APIC); V86-FACTS has the layouts. */
@@ -72,6 +79,7 @@ export class Cpu {
     this.#cpu = emulator.v86.cpu;
     assertContract(emulator);
     this.memory = new V86Memory(this.#cpu);
+    this.#cpu.set_jit_config(JIT_MAX_PAGES, 1);
     this.#watchGuest(options);
     this.#widenDoorbells();
     emulator.add_listener("serial0-output-byte", options.onSerial);
