@@ -37,6 +37,8 @@ export interface ImagePackage {
   size: number;
   /** Debian's source package: `apt-get source NAME=VERSION` fetches it. */
   source: { name: string; version: string };
+  /** Other sources whose code is in it, as its Built-Using field says. */
+  builtUsing: { name: string; version: string }[];
   licence: string;
 }
 

@@ -273,7 +273,7 @@ export class ConsolePort {
   }
 
   guestOpened(open: boolean): void {
-    if (this.#guestOpen && !open) this.#dropInput();
+    if (this.#guestOpen && !open) this.discardInput(); // it was not meant for the next process
     this.#guestOpen = open;
     this.onGuestOpen?.(open);
   }
@@ -284,11 +284,6 @@ export class ConsolePort {
     this.ready = false;
     this.#outgoing = undefined;
     if (this.#guestOpen) this.guestOpened(false);
-  }
-
-  /** What was meant for the process that had the port open is not for the next one. */
-  #dropInput(): void {
-    for (const { taken } of this.#input.splice(0)) taken();
   }
 
   #sinkReady: Promise<void> = Promise.resolve();

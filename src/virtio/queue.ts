@@ -139,7 +139,7 @@ export class Virtqueue {
   };
 
   #signal(): void {
-    if (!this.#ring) return;
+    if (!this.#ring?.unsignalled) return;
     const interrupt = this.#ring.interruptDue();
     if (interrupt) this.counters.interrupts++;
     else this.counters.suppressedInterrupts++;

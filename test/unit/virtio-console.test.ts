@@ -513,3 +513,33 @@ describe("console: emergency writes", () => {
     assert.equal(device.violations, 3);
   });
 });
+
+describe("console: interrupts for output", () => {
+  for (const kind of KINDS) {
+    it(`2.7.10: none for a driver that has found the used buffer by polling (${kind})`, async () => {
+      const console = new ConsoleDriver(PORTS, { kind });
+      await console.handshake();
+      console.device.ports[0]!.connect(new Sink());
+      const { driver } = console;
+      const before = driver.queueInterrupts;
+      for (let i = 0; i < 100; i++) {
+        const used = driver.queues[1]!.usedIndex;
+        void console.write(0, bytes("polled"));
+        assert.equal(driver.queues[1]!.usedIndex, (used + 1) & 0xffff, "used at once, for whoever polls");
+        driver.reap(1); // moves used_event on, as Linux does
+      }
+      await settle();
+      assert.equal(driver.queueInterrupts, before);
+    });
+
+    it(`2.7.10: one for a driver that waits (${kind})`, async () => {
+      const console = new ConsoleDriver(PORTS, { kind });
+      await console.handshake();
+      console.device.ports[0]!.connect(new Sink());
+      const { driver } = console;
+      const before = driver.queueInterrupts;
+      await Promise.all([console.write(0, bytes("waited")), console.write(0, bytes(" for"))]);
+      assert.equal(driver.queueInterrupts, before + 1, "both buffers in one interrupt");
+    });
+  }
+});

@@ -108,13 +108,17 @@ export class SplitRing {
     this.#memory.dirty(this.#used, this.#used + 6 + 8 * this.size);
   }
 
+  /** Something was published for which `interruptDue` was not asked yet. */
+  get unsignalled(): boolean {
+    return this.#signalledUsed !== this.#publishedUsed;
+  }
+
   /** Whether the driver, as of now, wants an interrupt for what was published since this was asked last (2.7.7, 2.7.10). */
   interruptDue(): boolean {
     const { u16 } = this.#memory;
     const before = this.#signalledUsed;
     const after = this.#publishedUsed;
     this.#signalledUsed = after;
-    if (before === after) return false;
     if (!this.#eventIdx) return (u16[this.#avail]! & AVAIL_NO_INTERRUPT) === 0;
     const usedEvent = u16[this.#avail + 2 + this.size]!;
     return ((after - usedEvent - 1) & 0xffff) < ((after - before) & 0xffff);
