@@ -20,27 +20,39 @@ export interface Package {
   file: string;
 }
 
+/** The packages that a recipe wants. */
+export interface PackageChoice {
+  /** What it asks for; another list than the last build's is resolved anew. */
+  wanted: readonly string[];
+  /** Finds the real packages, in an order that the recipe knows. */
+  resolve(apt: PrivateApt): Promise<Control[]>;
+  /** SPDX expression. */
+  licence(packageName: string): string;
+}
+
+/** What is remembered of a build. */
+interface Kept {
+  wanted: readonly string[];
+  packages: Package[];
+}
+
 /**
- * The packages that `resolve` picks. Those of the last build are taken again while their files are whole, so that a
- * changed recipe needs no network; `build.refresh` asks the mirror for newer ones. `licence` gives the SPDX expression.
+ * The packages that `choice` resolves to. Those of the last build are taken again while their files are whole, so that a
+ * changed recipe needs no network; `build.refresh` asks the mirror for newer ones.
  */
-export async function acquirePackages(
-  build: Build,
-  resolve: (apt: PrivateApt) => Promise<Control[]>,
-  licence: (packageName: string) => string,
-): Promise<Package[]> {
+export async function acquirePackages(build: Build, choice: PackageChoice): Promise<Package[]> {
   const listFile = join(build.cacheFolder, "packages.json");
   if (!build.refresh) {
-    const kept = await readKept(listFile);
+    const kept = await readKept(listFile, choice.wanted);
     if (kept) return kept;
   }
   build.progress.step("Reading Debian's package lists");
   await build.apt.update(build.progress);
-  const controls = await resolve(build.apt);
+  const controls = await choice.resolve(build.apt);
   build.progress.step(`Downloading ${controls.map((control) => control.get("Package")!).join(", ")}`);
   const files = await build.apt.download(controls, build.progress);
   const packages = controls.map((control, index) => ({
-    record: { ...record(control), licence: licence(control.get("Package")!) },
+    record: { ...record(control), licence: choice.licence(control.get("Package")!) },
     file: files[index]!,
   }));
   for (const each of packages) {
@@ -48,7 +60,8 @@ export async function acquirePackages(
     throw new ImageBuildError(`apt-get ended well, but ${each.file} is missing or not what Debian signed.`);
   }
   await mkdir(build.cacheFolder, { recursive: true });
-  await writeFile(listFile, JSON.stringify(packages, undefined, 2));
+  const kept: Kept = { wanted: choice.wanted, packages };
+  await writeFile(listFile, JSON.stringify(kept, undefined, 2));
   return packages;
 }
 
@@ -68,15 +81,16 @@ function record(control: Control): Omit<RecordedPackage, "licence"> {
   };
 }
 
-async function readKept(listFile: string): Promise<Package[] | undefined> {
-  let packages: Package[];
+async function readKept(listFile: string, wanted: readonly string[]): Promise<Package[] | undefined> {
+  let kept: Partial<Kept>;
   try {
-    packages = JSON.parse(await readFile(listFile, "utf8")) as Package[];
+    kept = JSON.parse(await readFile(listFile, "utf8")) as Partial<Kept>;
   } catch {
     return undefined;
   }
-  for (const each of packages) if (!(await isWhole(each))) return undefined;
-  return packages;
+  if (!kept.packages || kept.wanted?.join() !== wanted.join()) return undefined;
+  for (const each of kept.packages) if (!(await isWhole(each))) return undefined;
+  return kept.packages;
 }
 
 async function isWhole({ file, record }: Package): Promise<boolean> {

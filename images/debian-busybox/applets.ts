@@ -8,9 +8,7 @@ export function applets(busybox: Uint8Array): string[] {
   const end = bytes.indexOf("\0\0", start, "latin1");
   const names = start > 0 && end > 0 ? bytes.toString("latin1", start, end).split("\0") : [];
   const plausible = names.length > 100 && names.every((name) => /^[a-z0-9_.[-]+$/.test(name));
-  const needed = ["init", "mke2fs", "modprobe", "mount", "poweroff", "sh"].filter(
-    (name) => !names.includes(name),
-  );
+  const needed = ["init", "modprobe", "mount", "poweroff", "sh"].filter((name) => !names.includes(name));
   if (!plausible || needed.length > 0) {
     throw new ImageBuildError(
       plausible

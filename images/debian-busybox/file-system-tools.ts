@@ -4,6 +4,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { ImageBuildError } from "../errors.ts";
 import type { CpioEntry } from "../pack/cpio.ts";
 import { libraryClosure } from "../pack/libraries.ts";
 
@@ -11,13 +12,16 @@ import { libraryClosure } from "../pack/libraries.ts";
 export const fileSystemPackages: Readonly<Record<string, string>> = {
   e2fsprogs: "GPL-2.0-only",
   libext2fs2: "LGPL-2.0-only AND GPL-2.0-only",
-  "libcom-err2": "HPND",
+  "libcom-err2": "GPL-2.0-only",
   libblkid1: "LGPL-2.1-or-later",
   libuuid1: "BSD-3-Clause",
   libc6: "LGPL-2.1-or-later",
 };
 
-/** Programs, and their other names: mke2fs makes the kind of file system that it is called after. */
+/**
+ * Programs, and their other names: mke2fs makes the kind of file system that it is called after. busybox's shell runs its
+ * own mke2fs and mkfs.ext2 where these are called by name alone, whatever is in PATH.
+ */
 const PROGRAMS = {
   mke2fs: ["mkfs.ext2", "mkfs.ext3", "mkfs.ext4"],
   e2fsck: ["fsck.ext2", "fsck.ext3", "fsck.ext4"],
@@ -31,7 +35,8 @@ export async function fileSystemTools(unpacked: readonly string[]): Promise<Cpio
   const programs = new Map<string, Uint8Array>();
   for (const name of Object.keys(PROGRAMS)) {
     const contents = await firstOf(unpacked.map((folder) => join(folder, "sbin", name)));
-    if (contents) programs.set(`bin/${name}`, contents);
+    if (!contents) throw new ImageBuildError(`The package e2fsprogs has no ${name}.`);
+    programs.set(`bin/${name}`, contents);
   }
   const libraries = await libraryClosure(programs, (name) =>
     firstOf(unpacked.flatMap((folder) => LIBRARY_FOLDERS.map((below) => join(folder, below, name)))),

@@ -1,4 +1,4 @@
-/** Puts the root file system together: our files, busybox with its links, and kernel modules. */
+/** Puts the root file system together: our files, busybox with its links, other programs, and kernel modules. */
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { ImageBuildError } from "../errors.ts";
@@ -28,6 +28,8 @@ export interface InitramfsInput {
   rootfs: string;
   /** The busybox binary. */
   busybox: string;
+  /** Programs in bin/ and libraries in lib/; they stand before busybox's of the same name. */
+  tools: readonly CpioEntry[];
   /** lib/modules/RELEASE of the kernel package. */
   modules: string;
   release: string;
@@ -38,6 +40,7 @@ export interface InitramfsInput {
 /** The initramfs as an uncompressed cpio archive. */
 export async function makeInitramfs(input: InitramfsInput): Promise<Uint8Array> {
   const busybox = await readFile(input.busybox);
+  const tools = new Set(input.tools.map(({ path }) => path));
   const entries: CpioEntry[] = [
     ...["bin", "dev", "etc", "lib", "mnt", "proc", "root", "run", "sys", "tmp", "usr", "var"].map((path) =>
       directory(path, path === "tmp" ? 0o1777 : path === "root" ? 0o700 : 0o755),
@@ -52,8 +55,9 @@ export async function makeInitramfs(input: InitramfsInput): Promise<Uint8Array> 
     characterDevice("dev/null", 1, 3),
     characterDevice("dev/kmsg", 1, 11),
     { type: "file", path: "bin/busybox", mode: 0o755, data: busybox },
+    ...input.tools,
     ...applets(busybox)
-      .filter((name) => name !== "busybox")
+      .filter((name) => name !== "busybox" && !tools.has(`bin/${name}`))
       .map((name): CpioEntry => ({ type: "symlink", path: `bin/${name}`, target: "busybox" })),
     ...(await moduleEntries(input.modules, input.release)),
   ];

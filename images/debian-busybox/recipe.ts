@@ -1,6 +1,6 @@
 /**
  * The default guest: Debian's stock i386 kernel with an initramfs of busybox and the kernel package's own modules.
- * Everything comes from two packages; ./rootfs has the few scripts and settings that are ours.
+ * Everything comes from a handful of packages; ./rootfs has the few scripts and settings that are ours.
  */
 import { createHash } from "node:crypto";
 import { copyFile, mkdir, readFile, stat, writeFile } from "node:fs/promises";
@@ -15,6 +15,7 @@ import { extractVmlinux } from "../pack/bzimage.ts";
 import { acquirePackages, unpack, type Package, type RecordedPackage } from "../packages.ts";
 import type { Build, Recipe } from "../recipe.ts";
 import { requirePrograms, run } from "../run.ts";
+import { fileSystemPackages, fileSystemTools } from "./file-system-tools.ts";
 import { makeInitramfs } from "./initramfs.ts";
 import { kernelParameters } from "./kernel-parameters.ts";
 
@@ -25,18 +26,21 @@ export const debianBusybox: Recipe = {
   make,
 };
 
+/** A name for the present kernel: it contains nothing and depends on the real package. */
+const KERNEL = "linux-image-686";
+const PROGRAMS = ["busybox-static", ...Object.keys(fileSystemPackages)];
+
 const MIB = 1024 * 1024;
 
 async function make(build: Build): Promise<void> {
   requirePrograms({ "apt-get": "apt", "dpkg-deb": "dpkg", xz: "xz-utils" });
-  const packages = await acquirePackages(build, resolve, (name) =>
-    name.startsWith("linux-image-") ? "GPL-2.0-only WITH Linux-syscall-note" : "GPL-2.0-only",
-  );
-  const [kernelPackage, busyboxPackage] = packages as [Package, Package];
+  const packages = await acquirePackages(build, { wanted: [KERNEL, ...PROGRAMS], resolve, licence });
+  const kernelPackage = packages[0]!;
 
   build.progress.step("Unpacking the packages");
-  const kernelFolder = await unpack(kernelPackage, build.scratchFolder);
-  const busyboxFolder = await unpack(busyboxPackage, build.scratchFolder);
+  const folders: string[] = [];
+  for (const each of packages) folders.push(await unpack(each, build.scratchFolder));
+  const [kernelFolder, busyboxFolder, ...fileSystemFolders] = folders as [string, string, ...string[]];
   const release = kernelPackage.record.name.replace(/^linux-image-/, "");
 
   build.progress.step("Taking the kernel out of its bzImage");
@@ -48,6 +52,7 @@ async function make(build: Build): Promise<void> {
   const initramfs = await makeInitramfs({
     rootfs: join(build.recipeFolder, "rootfs"),
     busybox: join(busyboxFolder, "bin/busybox"),
+    tools: await fileSystemTools(fileSystemFolders),
     modules: join(kernelFolder, "lib/modules", release),
     release,
     // The kernel's date for all files: the same packages give the same bytes.
@@ -59,7 +64,7 @@ async function make(build: Build): Promise<void> {
   await copyFile(bzImagePath, join(build.cacheFolder, "bzImage"));
   await writeFile(join(build.cacheFolder, "initrd"), initramfs);
 
-  await writeLicences(build, packages, [kernelFolder, busyboxFolder]);
+  await writeLicences(build, packages, folders);
   const manifest = describe(
     { kernel, initrd },
     packages.map((each) => each.record),
@@ -70,15 +75,20 @@ async function make(build: Build): Promise<void> {
   );
 }
 
-/** linux-image-686 is a name for the present kernel: it contains nothing and depends on the real package. */
+/** The kernel first, then busybox, then the others. */
 async function resolve(apt: PrivateApt): Promise<Control[]> {
-  const [current] = await apt.show(["linux-image-686"]);
+  const [current] = await apt.show([KERNEL]);
   const depends = current?.get("Depends") ?? "";
   const kernel = /\blinux-image-\d[\w.+-]*-686\b/.exec(depends)?.[0];
   if (kernel === undefined) {
-    throw new ImageBuildError(`linux-image-686 depends on no kernel that is known here: "${depends}".`);
+    throw new ImageBuildError(`${KERNEL} depends on no kernel that is known here: "${depends}".`);
   }
-  return apt.show([kernel, "busybox-static"]);
+  return apt.show([kernel, ...PROGRAMS]);
+}
+
+function licence(packageName: string): string {
+  if (packageName.startsWith("linux-image-")) return "GPL-2.0-only WITH Linux-syscall-note";
+  return fileSystemPackages[packageName] ?? "GPL-2.0-only"; // busybox
 }
 
 async function unxz(stream: Uint8Array): Promise<Uint8Array> {
@@ -106,7 +116,7 @@ function describe(
     name: debianBusybox.name,
     title: "Debian kernel with busybox",
     description:
-      "The stock i386 kernel of Debian 12 and its own virtio modules, with busybox in an initramfs. Nothing is patched.",
+      "The stock i386 kernel of Debian 12 and its own virtio modules, with busybox and e2fsprogs in an initramfs. Nothing is patched.",
     files,
     kernelParameters: kernelParameters.map(({ parameter }) => parameter).join(" "),
     memory: { minimum: 64 * MIB, recommended: 256 * MIB },
@@ -124,7 +134,7 @@ async function writeLicences(build: Build, packages: Package[], unpacked: string
       throw new ImageBuildError(`The package ${record.name} has no copyright notice.`, { cause: error });
     });
   }
-  for (const text of ["GPL-2.txt", "LGPL-2.1.txt"]) {
+  for (const text of ["GPL-2.txt", "LGPL-2.txt", "LGPL-2.1.txt"]) {
     await copyFile(join(build.recipeFolder, "licences", text), join(folder, basename(text)));
   }
   const sources = packages.map(({ record }) => {

@@ -70,7 +70,8 @@ export async function libraryClosure(
 
 function loaderName(interpreter: string): string {
   const name = /^\/lib\/([^/]+)$/.exec(interpreter)?.[1];
-  if (name === undefined) throw new ImageBuildError(`A program wants its loader at ${interpreter}, not in /lib.`);
+  if (name === undefined)
+    throw new ImageBuildError(`A program wants its loader at ${interpreter}, not in /lib.`);
   return name;
 }
 
