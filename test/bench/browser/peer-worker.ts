@@ -27,7 +27,7 @@ async function boot({ commandLine, memory }: PeerBootRequest): Promise<void> {
     cmdline: commandLine,
     memory_size: memory,
   });
-  emulator.add_listener("serial0-output-byte", (byte) => watch.put(Uint8Array.of(byte)));
+  emulator.add_listener("serial0-output-byte", (byte) => watch.putByte(byte));
   await watch.reached;
   postMessage(performance.timeOrigin + performance.now());
 }

@@ -4,6 +4,8 @@ export class LineReader {
   #buffer = new Uint8Array(1 << 20);
   #length = 0;
   #lineStart = 0;
+  /** What lies before was searched for the line's end already. */
+  #searched = 0;
 
   /** @param onMark called in the moment in which the end of a line that begins with "@@" arrives. */
   constructor(onMark: (line: string) => void) {
@@ -29,12 +31,13 @@ export class LineReader {
   }
 
   clear(): void {
-    this.#length = this.#lineStart = 0;
+    this.#length = this.#lineStart = this.#searched = 0;
   }
 
   #look(): void {
     for (;;) {
-      const end = this.#buffer.subarray(0, this.#length).indexOf(NEWLINE, this.#lineStart);
+      const end = this.#buffer.subarray(0, this.#length).indexOf(NEWLINE, this.#searched);
+      this.#searched = end < 0 ? this.#length : end + 1;
       if (end < 0) return;
       const start = this.#lineStart;
       this.#lineStart = end + 1;

@@ -1,11 +1,14 @@
 /** What /init writes to the kernel's log as the first thing. */
 const IN_INIT = "ringside: init";
 
+const NEWLINE = 10;
+
 /** Watches a console for the moment in which the guest is in /init. */
 export class InitWatch {
   readonly reached: Promise<void>;
   #resolve!: () => void;
-  #seen = "";
+  #line = "";
+  #lines: string[] = [];
   #done = false;
 
   constructor() {
@@ -14,13 +17,25 @@ export class InitWatch {
 
   put(bytes: Uint8Array): void {
     if (this.#done) return;
-    this.#seen = (this.#seen + String.fromCharCode(...bytes)).slice(-4096);
-    this.#done = this.#seen.includes(IN_INIT);
+    for (const byte of bytes) this.putByte(byte);
+  }
+
+  /** Costs nothing once the moment has come. */
+  putByte(byte: number): void {
+    if (this.#done) return;
+    if (byte !== NEWLINE) {
+      this.#line += String.fromCharCode(byte);
+      return;
+    }
+    this.#lines.push(this.#line);
+    if (this.#lines.length > 40) this.#lines.shift();
+    this.#done = this.#line.includes(IN_INIT);
+    this.#line = "";
     if (this.#done) this.#resolve();
   }
 
   /** The last that came, for the message when nothing more does. */
   get tail(): string {
-    return this.#seen;
+    return [...this.#lines, this.#line].join("\n");
   }
 }

@@ -129,8 +129,10 @@ export function assertArrived(command: string, output: string, expected: string)
   if (output === expected) return;
   let same = 0;
   while (same < output.length && output[same] === expected[same]) same++;
+  const [came, wanted] = [output, expected].map((text) => JSON.stringify(text.slice(same, same + 100)));
   throw new Error(
-    `"${command}": ${output.length} characters came instead of ${expected.length}, the same up to ${same}.`,
+    `"${command}": ${output.length} characters came instead of ${expected.length}, the same up to ${same}. ` +
+      `Then came ${came} instead of ${wanted}.`,
   );
 }
 

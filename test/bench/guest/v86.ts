@@ -42,7 +42,7 @@ export async function bootV86(request: BootRequest): Promise<Peer> {
     accesses: () => accesses(),
   });
   emulator.add_listener("serial0-output-byte", (byte) => {
-    watch.put(Uint8Array.of(byte));
+    watch.putByte(byte);
     shell.putByte(byte);
   });
   await inTime(watch.reached, () => watch.tail);
@@ -65,7 +65,7 @@ export async function bootV86(request: BootRequest): Promise<Peer> {
 
 async function readBuffer(path: string): Promise<ArrayBuffer> {
   const { buffer, byteOffset, byteLength } = await readFile(path);
-  return (buffer).slice(byteOffset, byteOffset + byteLength);
+  return buffer.slice(byteOffset, byteOffset + byteLength);
 }
 
 function filledDisk(size: number): ArrayBuffer {
