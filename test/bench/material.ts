@@ -105,9 +105,10 @@ interface LoadedModule {
 async function kernelPackage(): Promise<Package> {
   const list = join(CACHE, "packages.json");
   await need(list, "Make the guest image with: npm run images -- --refresh");
-  const packages = JSON.parse(await readFile(list, "utf8")) as Package[];
-  const kernel = packages.find(({ record }) => record.name.startsWith("linux-image-"));
-  if (!kernel) throw new MissingMaterial(`${list} names no kernel package.`);
+  const { packages } = JSON.parse(await readFile(list, "utf8")) as { packages?: Package[] };
+  const kernel = packages?.find(({ record }) => record.name.startsWith("linux-image-"));
+  if (!kernel)
+    throw new MissingMaterial(`${list} names no kernel package. Make the image again: npm run images`);
   await need(kernel.file, "Fetch it again with: npm run images -- --refresh");
   return kernel;
 }
