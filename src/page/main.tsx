@@ -8,6 +8,7 @@ import { pageApi } from "./api.ts";
 import { App } from "./parts/app.tsx";
 import { SearchModel } from "./parts/search-bar.tsx";
 import { Session } from "./session.ts";
+import { keepDisks } from "./storage.ts";
 import { TerminalView } from "./terminal/terminal.ts";
 import { ThemeChoice } from "./theme.ts";
 
@@ -33,6 +34,9 @@ function start(root: HTMLElement): void {
   );
   const session = new Session(terminal);
   effect(() => terminal.setTheme(theme.current.value));
+  effect(() => {
+    if (session.config.value) void keepDisks(session.config.value, session.notices);
+  });
   // F6 goes both ways between the controls and the terminal (which has it first, see terminal/keys.ts).
   window.addEventListener("keydown", (event) => {
     if (

@@ -4,6 +4,7 @@ import { applets } from "../../images/debian-busybox/applets.ts";
 import { ImageBuildError } from "../../images/errors.ts";
 import { checkElf, extractVmlinux, findPayload } from "../../images/pack/bzimage.ts";
 import { writeCpio, type CpioEntry } from "../../images/pack/cpio.ts";
+import { dynamicNeeds, libraryClosure } from "../../images/pack/libraries.ts";
 import {
   closure,
   moduleName,
@@ -306,6 +307,72 @@ describe("kernel modules", () => {
     };
     section(1, 1, 52 + modinfo.length, names.length);
     section(2, 11, 52, modinfo.length);
+    return bytes;
+  }
+});
+
+describe("shared libraries", () => {
+  it("are read from a program, with its loader", () => {
+    const program = makeDynamic(["libc.so.6", "libblkid.so.1"], "/lib/ld-linux.so.2");
+    assert.deepEqual(dynamicNeeds("program", program), {
+      interpreter: "/lib/ld-linux.so.2",
+      libraries: ["libc.so.6", "libblkid.so.1"],
+    });
+    assert.deepEqual(dynamicNeeds("alone", makeDynamic([])), { interpreter: undefined, libraries: [] });
+  });
+
+  it("come with those that they need, each once", async () => {
+    const files: Record<string, Uint8Array> = {
+      "a.so": makeDynamic(["c.so"]),
+      "b.so": makeDynamic(["c.so", "a.so"]),
+      "c.so": makeDynamic([]),
+      "ld.so": makeDynamic([]),
+    };
+    const programs = new Map([["bin/p", makeDynamic(["a.so", "b.so"], "/lib/ld.so")]]);
+    const found = await libraryClosure(programs, (name) => Promise.resolve(files[name]));
+    assert.deepEqual([...found.keys()].sort(), ["a.so", "b.so", "c.so", "ld.so"]);
+    delete files["c.so"];
+    await assert.rejects(
+      libraryClosure(programs, (name) => Promise.resolve(files[name])),
+      /has c\.so, which a\.so needs/,
+    );
+    await assert.rejects(
+      libraryClosure(new Map([["bin/p", makeDynamic([], "/opt/ld.so")]]), () => Promise.resolve(undefined)),
+      /its loader at \/opt\/ld\.so/,
+    );
+  });
+
+  it("are not read from what is damaged", () => {
+    const program = makeDynamic(["libc.so.6"], "/lib/ld-linux.so.2");
+    for (const bytes of [
+      new Uint8Array(0),
+      Buffer.from("#!/bin/sh\nexit 0\n"),
+      program.subarray(0, 100),
+      program.subarray(0, -2),
+    ]) {
+      assert.throws(() => dynamicNeeds("lib/x", bytes), ImageBuildError);
+    }
+  });
+
+  /** An ELF file with a dynamic section at its address 0x1000 and up. */
+  function makeDynamic(needed: string[], interpreter = ""): Uint8Array {
+    const table = 52;
+    const dynamic = table + 3 * 32;
+    const strings = dynamic + (needed.length + 2) * 8;
+    const names = Buffer.from(["", interpreter, ...needed, ""].join("\0"));
+    const bytes = Buffer.alloc(strings + names.length);
+    bytes.set([0x7f, 0x45, 0x4c, 0x46, 1, 1]);
+    bytes.writeUInt32LE(table, 28);
+    bytes.writeUInt16LE(32, 42);
+    bytes.writeUInt16LE(interpreter ? 3 : 2, 44);
+    const words = (at: number, values: number[]): void =>
+      values.forEach((value, index) => bytes.writeUInt32LE(value, at + index * 4));
+    words(table, [1, 0, 0x1000, 0, bytes.length]);
+    words(table + 32, [2, dynamic, 0x1000 + dynamic, 0, strings - dynamic]);
+    words(table + 64, [3, strings + 1, 0, 0, interpreter.length + 1]);
+    needed.forEach((name, index) => words(dynamic + index * 8, [1, names.indexOf(`\0${name}\0`) + 1]));
+    words(dynamic + needed.length * 8, [5, 0x1000 + strings]);
+    bytes.set(names, strings);
     return bytes;
   }
 });
