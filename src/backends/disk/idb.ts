@@ -34,7 +34,6 @@ export async function openIdbDisk(id: string, options: IdbDiskOptions = {}): Pro
   const label = labelOf(id);
   const readOnly = options.readOnly ?? false;
   if (options.size !== undefined) checkCapacity(options.size, label);
-  void keepStorage();
   const release = await acquireLock(PREFIX + id, label, readOnly ? "shared" : "exclusive");
   let database: DiskDatabase | undefined;
   try {
@@ -173,27 +172,6 @@ function deleteDatabase(name: string, label: string): Promise<void> {
       reject(explain(request.error, label));
     };
   });
-}
-
-let kept: Promise<boolean> | undefined;
-
-/**
- * Asks the browser, once, not to delete our disks when space gets short; whether it agreed. Browsers let only pages ask, so a
- * page whose disks are in a worker has to call this (or navigator.storage.persist) itself.
- */
-export function keepStorage(): Promise<boolean> {
-  return (kept ??= askToKeep());
-}
-
-async function askToKeep(): Promise<boolean> {
-  // Absent in insecure contexts; `persist` also in workers.
-  const { storage } = navigator as { storage?: Partial<StorageManager> };
-  try {
-    if (await storage?.persisted?.()) return true;
-    return (await storage?.persist?.()) ?? false;
-  } catch {
-    return false; // only a wish: disks work without
-  }
 }
 
 function labelOf(id: string): string {
