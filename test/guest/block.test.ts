@@ -52,11 +52,6 @@ void describe("disks in the guest", () => {
       await guest.machine.exec(`${[0, 1, 2, 3].map((i) => `(${stream(i)}) &`).join(" ")} wait; sync`);
       const requests = guest.machine.counters().chains - before;
       assert.ok(requests >= 2 * blocks, `${requests} requests`);
-      assert.equal(
-        (await guest.sh("sha256sum </dev/vdb")).slice(0, 64),
-        expected,
-        "as the guest reads it back",
-      );
       assert.equal(guest.machine.counters().violations, 0, guest.messages.join("\n"));
       await guest.machine.powerOff();
     }
