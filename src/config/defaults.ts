@@ -49,7 +49,16 @@ export const STANDARD_STORE: Readonly<Record<Platform, "memory" | "idb">> = {
 };
 
 /** What every device has unless its options say otherwise. */
-export const STANDARD_DEVICE = { transport: "pci", eventIdx: true, indirect: true } as const;
+export const STANDARD_DEVICE = {
+  transport: "pci",
+  eventIdx: true,
+  indirect: true,
+  packed: false,
+  inOrder: false,
+  ringReset: true,
+  notificationData: false,
+  notifConfigData: false,
+} as const;
 
 /** The transport of a device that the text does not name. The entropy device's is mmio, so that both are on show. */
 const IMPLIED_TRANSPORT: Readonly<Record<"console" | "rng" | "blk", Transport>> = {

@@ -95,6 +95,40 @@ export const COMMON_OPTIONS: OptionTable<CommonDeviceConfig> = {
     akin: ["indirect_desc"],
     standard: () => STANDARD_DEVICE.indirect,
   },
+  packed: {
+    word: "packed",
+    type: onOff,
+    help: "offer VIRTIO_F_RING_PACKED",
+    akin: ["ring_packed"],
+    standard: () => STANDARD_DEVICE.packed,
+  },
+  inOrder: {
+    word: "in_order",
+    type: onOff,
+    help: "offer VIRTIO_F_IN_ORDER",
+    standard: () => STANDARD_DEVICE.inOrder,
+  },
+  ringReset: {
+    word: "ring_reset",
+    type: onOff,
+    help: "offer VIRTIO_F_RING_RESET",
+    akin: ["queue_reset"],
+    standard: () => STANDARD_DEVICE.ringReset,
+  },
+  notificationData: {
+    word: "notification_data",
+    type: onOff,
+    help: "offer VIRTIO_F_NOTIFICATION_DATA",
+    akin: ["notify_data"],
+    standard: () => STANDARD_DEVICE.notificationData,
+  },
+  notifConfigData: {
+    word: "notif_config_data",
+    type: onOff,
+    help: "offer VIRTIO_F_NOTIF_CONFIG_DATA, on PCI only",
+    akin: ["notification_config_data"],
+    standard: () => STANDARD_DEVICE.notifConfigData,
+  },
 };
 
 const BLOCK_OPTIONS: OptionTable<BlockConfig> = {

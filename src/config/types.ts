@@ -22,6 +22,16 @@ export interface CommonDeviceConfig {
   eventIdx: boolean;
   /** VIRTIO_F_INDIRECT_DESC offered (virtio 1.3, 2.7.5.3). */
   indirect: boolean;
+  /** VIRTIO_F_RING_PACKED offered (virtio 1.3, 2.8). */
+  packed: boolean;
+  /** VIRTIO_F_IN_ORDER offered (virtio 1.3, 2.7.9 and 2.8.8). */
+  inOrder: boolean;
+  /** VIRTIO_F_RING_RESET offered (virtio 1.3, 2.6.1). */
+  ringReset: boolean;
+  /** VIRTIO_F_NOTIFICATION_DATA offered (virtio 1.3, 2.9). */
+  notificationData: boolean;
+  /** VIRTIO_F_NOTIF_CONFIG_DATA offered (virtio 1.3, 2.9); on PCI only. */
+  notifConfigData: boolean;
 }
 
 export interface BlockConfig extends CommonDeviceConfig {

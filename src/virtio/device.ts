@@ -3,12 +3,15 @@ import type { GuestMemory } from "./memory.ts";
 import type { Observer, Violation } from "./observer.ts";
 import { type QueueModel, type QueueOwner, Virtqueue } from "./queue.ts";
 import type { DescriptorChain } from "./ring/chain.ts";
+import type { RingFeatures } from "./ring/ring.ts";
 import { Feature, Status } from "./spec.ts";
 
-/** What a transport gives a device: how to interrupt the driver (2.3, 2.9). */
+/** What a transport gives a device: how to interrupt the driver (2.3). */
 export interface Interrupts {
   queue(index: number): void;
   config(): void;
+  /** Feature bits that this transport has no registers for: they are not offered behind it (2.2). */
+  readonly withheld?: bigint;
 }
 
 export interface DeviceOptions {
@@ -16,6 +19,16 @@ export interface DeviceOptions {
   eventIdx?: boolean;
   /** Offer VIRTIO_F_INDIRECT_DESC; on unless false. */
   indirect?: boolean;
+  /** Offer VIRTIO_F_RING_RESET; on unless false. */
+  ringReset?: boolean;
+  /** Offer VIRTIO_F_RING_PACKED. */
+  packed?: boolean;
+  /** Offer VIRTIO_F_IN_ORDER. */
+  inOrder?: boolean;
+  /** Offer VIRTIO_F_NOTIFICATION_DATA. */
+  notificationData?: boolean;
+  /** Offer VIRTIO_F_NOTIF_CONFIG_DATA, on transports that have it. */
+  notifConfigData?: boolean;
 }
 
 export interface DeviceModel {
@@ -32,6 +45,9 @@ export interface DeviceModel {
 const DRIVER_BITS =
   Status.ACKNOWLEDGE | Status.DRIVER | Status.DRIVER_OK | Status.FEATURES_OK | Status.FAILED;
 
+/** A legacy interface has the first 32 feature bits (4.1.4.10, 4.2.4). */
+const LEGACY_WORD = 0xffffffffn;
+
 /**
  * A virtio device (virtio 1.3, 2): status, features, queues, configuration space and reset, in front of which any
  * transport can stand. A model extends it with `process` and knows nothing of addresses, rings or interrupts.
@@ -41,8 +57,6 @@ export abstract class VirtioDevice implements QueueOwner {
   readonly kind: DeviceModel["kind"];
   readonly queues: readonly Virtqueue[];
   readonly config: ConfigSpace;
-  /** Feature bits offered to the driver (2.2). */
-  readonly offered: bigint;
 
   /** Names the device in events and messages, for example `blk home`. Set when it is put into a machine. */
   name: string;
@@ -57,10 +71,13 @@ export abstract class VirtioDevice implements QueueOwner {
   /** Told after each change of the status byte. */
   onStatus: ((status: number) => void) | undefined;
 
+  readonly #features: bigint;
+  #legacy = false;
   #memory: GuestMemory | undefined;
   #interrupts: Interrupts | undefined;
   #status = 0;
   #accepted = 0n;
+  #notificationData = false;
   #generation = 0;
   #busMaster = true;
 
@@ -70,10 +87,7 @@ export abstract class VirtioDevice implements QueueOwner {
     this.name = model.kind;
     this.queues = model.queues.map((queue, index) => new Virtqueue(this, index, queue));
     this.config = new ConfigSpace(model.config);
-    const common: bigint[] = [Feature.common.VERSION_1];
-    if (options.eventIdx !== false) common.push(Feature.common.EVENT_IDX);
-    if (options.indirect !== false) common.push(Feature.common.INDIRECT_DESC);
-    this.offered = [...model.features, ...common].reduce((set, bit) => set | (1n << bit), 0n);
+    this.#features = mask([...model.features, ...commonFeatures(options)]);
   }
 
   /** Handles what waits in a queue: takes chains until there are none or the device is busy, and puts them back. */
@@ -123,6 +137,25 @@ export abstract class VirtioDevice implements QueueOwner {
 
   // ---- what the transports call ----
 
+  /** Feature bits offered to the driver (2.2). */
+  get offered(): bigint {
+    if (this.#legacy) return (this.#features & LEGACY_WORD) | mask([Feature.common.ANY_LAYOUT]);
+    return this.#features & ~(this.#interrupts?.withheld ?? 0n);
+  }
+
+  /**
+   * The driver talks to the device through a legacy interface (2.2.3): features below bit 32 only and no FEATURES_OK
+   * (3.1.2), queues that run before DRIVER_OK, split rings in one piece (2.7.2, see `Virtqueue.place`).
+   */
+  get legacy(): boolean {
+    return this.#legacy;
+  }
+
+  /** A transport says whether it is used as a legacy interface. Stays as it is over resets. */
+  setLegacy(legacy: boolean): void {
+    this.#legacy = legacy;
+  }
+
   get status(): number {
     return this.#status;
   }
@@ -136,8 +169,15 @@ export abstract class VirtioDevice implements QueueOwner {
     return ((this.#accepted >> bit) & 1n) === 1n;
   }
 
+  /** The device may use its queues. A legacy driver may start before DRIVER_OK (3.1.2). */
   get live(): boolean {
-    return (this.#status & (Status.DRIVER_OK | Status.DEVICE_NEEDS_RESET)) === Status.DRIVER_OK;
+    const relevant = this.#status & (Status.DRIVER_OK | Status.DEVICE_NEEDS_RESET | Status.FAILED);
+    return relevant === Status.DRIVER_OK || (this.#legacy && relevant === 0);
+  }
+
+  /** A kick brings the driver's position in the ring with it (2.9): VIRTIO_F_NOTIFICATION_DATA. */
+  get notificationData(): boolean {
+    return this.#notificationData;
   }
 
   /** Changes when the configuration space does (2.5), modulo 256. */
@@ -152,20 +192,16 @@ export abstract class VirtioDevice implements QueueOwner {
       return;
     }
     const before = this.#status;
-    if (before & ~value & ~Status.DEVICE_NEEDS_RESET) {
-      this.violation("2.1.1", `status 0x${value.toString(16)} clears a bit of 0x${before.toString(16)}`);
-    }
-    if (value & ~(DRIVER_BITS | Status.DEVICE_NEEDS_RESET)) {
-      this.violation("2.1", `status 0x${value.toString(16)} has bits that mean nothing to this device`);
-    }
-    let status = before | (value & DRIVER_BITS);
-    const newly = status & ~before;
+    const asked = this.#driverBits(before, value);
+    const newly = asked & ~before;
+    let status = before | asked;
     if (newly & Status.FEATURES_OK && !this.#featuresAcceptable()) status &= ~Status.FEATURES_OK;
-    if (newly & Status.DRIVER_OK && !(status & Status.FEATURES_OK)) {
+    if (newly & Status.DRIVER_OK && !(status & Status.FEATURES_OK) && !this.#legacy) {
       this.violation("3.1.1", "DRIVER_OK without FEATURES_OK");
       status &= ~Status.DRIVER_OK;
     }
     this.#setStatus(status);
+    if (newly & Status.FAILED) for (const queue of this.queues) queue.abandon();
     if (newly & status & Status.DRIVER_OK) {
       this.onReady();
       for (const queue of this.queues) this.#run(queue);
@@ -178,37 +214,65 @@ export abstract class VirtioDevice implements QueueOwner {
       this.violation("2.2.1", "features written after FEATURES_OK");
       return;
     }
-    if (word > 1) return;
-    const shift = BigInt(32 * word);
+    // 6: no bit above 127 means anything. Those share one word, so that accepting any of them shows.
+    const shift = BigInt(32 * Math.min(word, 4));
     this.#accepted = (this.#accepted & ~(0xffffffffn << shift)) | (BigInt(value >>> 0) << shift);
+    this.#notificationData = this.has(Feature.common.NOTIFICATION_DATA);
+    if (this.#legacy) this.#acceptLegacy();
+  }
+
+  /** What is wrong with a size that the driver chose for a queue (2.7, 2.8); undefined when it can be used. */
+  queueSizeFault(queue: Virtqueue, size: number): { rule: string; what: string } | undefined {
+    const { maximumSize } = queue;
+    const packed = this.has(Feature.common.RING_PACKED);
+    if (size > 0 && size <= maximumSize && (packed || (size & (size - 1)) === 0)) return undefined;
+    const wanted = packed ? `a number from 1 to ${maximumSize}` : `a power of two up to ${maximumSize}`;
+    return { rule: packed ? "2.8.10.1" : "2.7", what: `queue size ${size}, not ${wanted}` };
   }
 
   /** Starts a queue with what the driver set (4.1.5.1.3, 4.2.3.2). */
   enableQueue(queue: Virtqueue): void {
     if (queue.enabled || !this.#memory) return;
-    if (!(this.#status & Status.FEATURES_OK)) {
+    if (!(this.#status & Status.FEATURES_OK) && !this.#legacy) {
       this.violation("3.1.1", `queue ${queue.index} enabled before FEATURES_OK`, queue.index);
       return;
     }
-    const features = {
-      eventIdx: this.has(Feature.common.EVENT_IDX),
-      indirect: this.has(Feature.common.INDIRECT_DESC),
+    const { RING_PACKED, EVENT_IDX, INDIRECT_DESC, IN_ORDER } = Feature.common;
+    const features: RingFeatures = {
+      packed: this.has(RING_PACKED),
+      eventIdx: this.has(EVENT_IDX),
+      indirect: this.has(INDIRECT_DESC),
+      inOrder: this.has(IN_ORDER),
     };
     const complaint = queue.enable(this.#memory, features, (rule, what) =>
       this.fatal(rule, what, queue.index),
     );
-    if (complaint) this.fatal("2.7", complaint, queue.index);
-    this.observer?.({
-      type: "queue",
-      device: this.name,
-      queue: queue.index,
-      size: queue.size,
-      enabled: queue.enabled,
-    });
+    if (complaint) this.fatal(features.packed ? "2.8" : "2.7", complaint, queue.index);
+    this.#queueChanged(queue);
+    // After a reset of this queue alone (2.6.1.2) buffers may wait in it already.
+    this.#run(queue);
   }
 
-  /** An available buffer notification (2.3): the doorbell of a queue. */
-  kick(index: number): void {
+  /**
+   * Resets one queue (2.6.1) as VIRTIO_F_RING_RESET lets the driver: nothing of what is in flight is executed or reaches the
+   * guest any more, and everything that was set for the queue is forgotten. It can be set up and enabled again at once.
+   */
+  resetQueue(queue: Virtqueue): void {
+    if (this.has(Feature.common.RING_RESET)) this.disableQueue(queue);
+    else this.violation("2.6.1", `queue ${queue.index} reset without VIRTIO_F_RING_RESET`, queue.index);
+  }
+
+  /** The same where a driver needs no feature for it: QueueReady or QueuePFN written with 0 (4.2.2, 4.2.4). */
+  disableQueue(queue: Virtqueue): void {
+    queue.reset();
+    this.#queueChanged(queue);
+  }
+
+  /**
+   * An available buffer notification (2.3): the doorbell of queue `index`. `next` is what VIRTIO_F_NOTIFICATION_DATA adds
+   * (2.9): next_off in bits 0 to 14, next_wrap in bit 15. The device looks into the ring in any case.
+   */
+  kick(index: number, next?: number): void {
     const queue = this.queues[index];
     this.observer?.({ type: "kick", device: this.name, queue: index });
     if (!queue?.enabled) {
@@ -220,7 +284,8 @@ export abstract class VirtioDevice implements QueueOwner {
       return;
     }
     queue.counters.kicks++;
-    if (this.#status & Status.DRIVER_OK) this.#run(queue);
+    if (next !== undefined && this.#notificationData) this.#checkNotification(queue, next);
+    if (this.#legacy || this.#status & Status.DRIVER_OK) this.#run(queue);
     else this.violation("3.1.1", `a kick of queue ${index} before DRIVER_OK`, index);
   }
 
@@ -235,6 +300,7 @@ export abstract class VirtioDevice implements QueueOwner {
   reset(): void {
     for (const queue of this.queues) queue.reset();
     this.#accepted = 0n;
+    this.#notificationData = false;
     if (this.#status !== 0) {
       this.#setStatus(0);
       this.observer?.({ type: "reset", device: this.name });
@@ -308,10 +374,54 @@ export abstract class VirtioDevice implements QueueOwner {
     if (this.live && this.#busMaster) queue.run(this.#process);
   }
 
+  /** The bits of a write to the status field that the driver may set now (2.1). */
+  #driverBits(before: number, value: number): number {
+    const hex = (bits: number): string => `0x${bits.toString(16)}`;
+    if (before & ~value & ~Status.DEVICE_NEEDS_RESET) {
+      this.violation("2.1.1", `status ${hex(value)} clears a bit of ${hex(before)}`);
+    }
+    // A legacy interface has no FEATURES_OK (3.1.2).
+    const known = this.#legacy ? DRIVER_BITS & ~Status.FEATURES_OK : DRIVER_BITS;
+    if (value & ~(known | Status.DEVICE_NEEDS_RESET)) {
+      this.violation("2.1", `status ${hex(value)} has bits that mean nothing to this device`);
+    }
+    const newly = value & known & ~before;
+    if (newly !== 0 && before & Status.FAILED) {
+      this.violation("2.1.1", `status ${hex(value)} goes on after FAILED, without a reset`);
+      return 0;
+    }
+    const all = before | newly;
+    if (newly & Status.DRIVER && !(all & Status.ACKNOWLEDGE)) {
+      this.violation("3.1.1", "DRIVER without ACKNOWLEDGE");
+    }
+    if (newly & Status.FEATURES_OK && !(all & Status.DRIVER)) {
+      this.violation("3.1.1", "FEATURES_OK without DRIVER");
+    }
+    return newly;
+  }
+
+  #checkNotification(queue: Virtqueue, next: number): void {
+    const fault = queue.notificationFault(next);
+    if (!fault) return;
+    this.violation(this.has(Feature.common.RING_PACKED) ? "2.8.16" : "2.9", fault, queue.index);
+  }
+
+  #queueChanged({ index, size, enabled }: Virtqueue): void {
+    this.observer?.({ type: "queue", device: this.name, queue: index, size, enabled });
+  }
+
   #notifyConfig(): void {
     if (!(this.#status & Status.DRIVER_OK)) return;
     this.observer?.({ type: "interrupt", device: this.name, cause: "config", queue: -1, suppressed: false });
     this.#interrupts?.config();
+  }
+
+  /** Nobody asks a legacy device whether it agrees (3.1.2): it takes what it has offered, and leaves the rest. */
+  #acceptLegacy(): void {
+    const unknown = this.#accepted & ~this.offered;
+    if (unknown === 0n) return;
+    this.#accepted &= this.offered;
+    this.violation("2.2.1", `the driver accepted bits that were not offered: 0x${unknown.toString(16)}`);
   }
 
   #featuresAcceptable(): boolean {
@@ -330,4 +440,23 @@ export abstract class VirtioDevice implements QueueOwner {
     this.observer?.({ type: "status", device: this.name, from, to: status });
     this.onStatus?.(status);
   }
+}
+
+/** The features of every device, as its options say (6). */
+function commonFeatures(options: DeviceOptions): bigint[] {
+  const { VERSION_1, EVENT_IDX, INDIRECT_DESC, RING_RESET } = Feature.common;
+  const { NOTIFICATION_DATA, NOTIF_CONFIG_DATA } = Feature.common;
+  const wanted: [bit: bigint, on: boolean | undefined][] = [
+    [VERSION_1, true],
+    [EVENT_IDX, options.eventIdx !== false],
+    [INDIRECT_DESC, options.indirect !== false],
+    [RING_RESET, options.ringReset !== false],
+    [NOTIFICATION_DATA, options.notificationData],
+    [NOTIF_CONFIG_DATA, options.notifConfigData],
+  ];
+  return wanted.filter(([, on]) => on).map(([bit]) => bit);
+}
+
+function mask(bits: readonly bigint[]): bigint {
+  return bits.reduce((set, bit) => set | (1n << bit), 0n);
 }

@@ -1,6 +1,7 @@
 import type { GuestMemory } from "./memory.ts";
 import type { DescriptorChain } from "./ring/chain.ts";
-import { type RingError, type RingLayout, SplitRing } from "./ring/split.ts";
+import type { Ring, RingError, RingFeatures } from "./ring/ring.ts";
+import { SplitRing } from "./ring/split.ts";
 
 /**
  * A virtqueue as the device model sees it (2.6): chains to take and to give back. Which ring layout carries it, where
@@ -21,7 +22,7 @@ export class Virtqueue {
   /** Exits and interrupts since power-on, for people and benchmarks. */
   readonly counters = { kicks: 0, chains: 0, interrupts: 0, suppressedInterrupts: 0 };
 
-  #ring: SplitRing | undefined;
+  #ring: Ring | undefined;
   readonly #owner: QueueOwner;
   readonly #interruptLater: boolean;
   /** Something is put in this kick or turn of the event loop, and will be published at its end. */
@@ -44,7 +45,7 @@ export class Virtqueue {
 
   /** Whether a chain waits to be taken. */
   get hasAvailable(): boolean {
-    return this.#ring !== undefined && this.#ring.available > 0;
+    return this.#ring?.hasAvailable ?? false;
   }
 
   /** The next chain, or undefined when none waits. */
@@ -89,14 +90,29 @@ export class Virtqueue {
     this.#ring?.abandon();
   }
 
+  /** What is wrong with a notification's data (2.9); see `Ring.notificationFault`. */
+  notificationFault(next: number): string | undefined {
+    return this.#ring?.notificationFault(next);
+  }
+
+  /**
+   * Sets the three areas as legacy drivers lay them out (2.7.2): in one piece from `address` on, the used ring at the next
+   * multiple of `align` bytes, a power of two (4096 on PCI, QueueAlign on MMIO).
+   */
+  place(address: number, align: number): void {
+    const start = BigInt(address);
+    const alignment = BigInt(align);
+    this.descriptors = start;
+    this.available = start + BigInt(16 * this.size);
+    this.used = (this.available + BigInt(6 + 2 * this.size) + alignment - 1n) & -alignment;
+  }
+
   /** Starts the queue with what the driver has set. Returns a complaint when that makes no ring. */
-  enable(
-    memory: GuestMemory,
-    features: { eventIdx: boolean; indirect: boolean },
-    error: RingError,
-  ): string | undefined {
+  enable(memory: GuestMemory, features: RingFeatures, error: RingError): string | undefined {
+    const { size, maximumSize, descriptors, available, used } = this;
+    const layout = { size, maximumChain: maximumSize, descriptors, available, used, features };
     try {
-      this.#ring = new SplitRing(memory, { ...features, ...this.#layout() }, error);
+      this.#ring = new SplitRing(memory, layout, error);
     } catch (error) {
       if (error instanceof RangeError) return error.message;
       throw error;
@@ -111,11 +127,6 @@ export class Virtqueue {
     this.#ring = undefined;
     this.size = this.maximumSize;
     this.descriptors = this.available = this.used = 0n;
-  }
-
-  #layout(): Omit<RingLayout, "eventIdx" | "indirect"> {
-    const { size, maximumSize, descriptors, available, used } = this;
-    return { size, maximumChain: maximumSize, descriptors, available, used };
   }
 
   readonly #publishLater = (): void => {

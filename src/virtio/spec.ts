@@ -16,9 +16,15 @@ export const DeviceType = { block: 2, console: 3, entropy: 4 } as const;
 /** Feature bits by device type; `common` are the reserved ones of section 6. */
 export const Feature = {
   common: {
+    ANY_LAYOUT: 27n, // 6.3, legacy only
     INDIRECT_DESC: 28n, // 2.7.5.3
     EVENT_IDX: 29n, // 2.7.10
     VERSION_1: 32n, // 6.1
+    RING_PACKED: 34n, // 2.8
+    IN_ORDER: 35n, // 2.7.9, 2.8.8
+    NOTIFICATION_DATA: 38n, // 2.9
+    NOTIF_CONFIG_DATA: 39n, // 2.9, PCI only
+    RING_RESET: 40n, // 2.6.1
   },
   block: {
     SIZE_MAX: 1n, // 5.2.3

@@ -1,21 +1,7 @@
 import type { GuestMemory } from "../memory.ts";
 import { AVAIL_NO_INTERRUPT, Descriptor, USED_NO_NOTIFY } from "../spec.ts";
 import { DescriptorChain } from "./chain.ts";
-
-export interface RingLayout {
-  /** Entries, a power of two. */
-  size: number;
-  /** Buffers in one chain: the size that the device offers. The driver may have chosen a smaller one for the ring. */
-  maximumChain: number;
-  descriptors: bigint;
-  available: bigint;
-  used: bigint;
-  eventIdx: boolean;
-  indirect: boolean;
-}
-
-/** What the ring found wrong; the section and a sentence. */
-export type RingError = (rule: string, what: string) => void;
+import type { Ring, RingError, RingLayout } from "./ring.ts";
 
 /**
  * The device side of a split virtqueue (virtio 1.3, 2.7).
@@ -23,7 +9,7 @@ export type RingError = (rule: string, what: string) => void;
  * Single-threaded on purpose: the guest does not run while the device looks, so the memory barriers and the second
  * look that the specification asks for between "enable notifications" and "check again" have nothing to order here.
  */
-export class SplitRing {
+export class SplitRing implements Ring {
   readonly size: number;
   readonly #memory: GuestMemory;
   readonly #error: RingError;
@@ -52,27 +38,29 @@ export class SplitRing {
     this.#memory = memory;
     this.#error = error;
     this.size = layout.size;
+    if ((layout.size & (layout.size - 1)) !== 0)
+      throw new RangeError(`a size of ${layout.size} is no power of two`);
     this.#mask = layout.size - 1;
     this.#maximumChain = layout.maximumChain;
-    this.#eventIdx = layout.eventIdx;
-    this.#indirect = layout.indirect;
+    this.#eventIdx = layout.features.eventIdx;
+    this.#indirect = layout.features.indirect;
     this.#descriptors = area(memory, "descriptor table", layout.descriptors, 16 * layout.size, 16);
     this.#avail = area(memory, "available ring", layout.available, 6 + 2 * layout.size, 2) / 2;
     this.#used = area(memory, "used ring", layout.used, 6 + 8 * layout.size, 4);
   }
 
-  /** Chains that the driver has made available and the device has not taken. */
-  get available(): number {
-    if (this.#broken) return 0;
+  get hasAvailable(): boolean {
+    if (this.#broken) return false;
     const count = (this.#memory.u16[this.#avail + 1]! - this.#nextAvail) & 0xffff;
-    if (count <= this.size) return count;
-    this.#fail("2.7.13.3", `the available index is ${count} ahead, the queue has ${this.size} entries`);
-    return 0;
+    if (count <= this.size) return count > 0;
+    return this.#fail(
+      "2.7.13.3",
+      `the available index is ${count} ahead, the queue has ${this.size} entries`,
+    );
   }
 
-  /** The next chain, or undefined when there is none (or the driver broke the ring: the error was reported). */
   take(): DescriptorChain | undefined {
-    if (this.available === 0) return undefined;
+    if (!this.hasAvailable) return undefined;
     const chain = this.#pool.pop() ?? this.#newChain();
     if (!chain) return undefined;
     const head = this.#memory.u16[this.#avail + 2 + (this.#nextAvail & this.#mask)]!;
@@ -85,7 +73,6 @@ export class SplitRing {
     return chain;
   }
 
-  /** Gives a chain back with the number of bytes written to it; the driver sees it after `publish`. */
   put(chain: DescriptorChain, written: number): void {
     if (!chain.inFlight) return; // the queue was reset meanwhile
     const entry = (this.#used + 4 + 8 * (this.#nextUsed & this.#mask)) >> 2;
@@ -108,12 +95,11 @@ export class SplitRing {
     this.#memory.dirty(this.#used, this.#used + 6 + 8 * this.size);
   }
 
-  /** Something was published for which `interruptDue` was not asked yet. */
   get unsignalled(): boolean {
     return this.#signalledUsed !== this.#publishedUsed;
   }
 
-  /** Whether the driver, as of now, wants an interrupt for what was published since this was asked last (2.7.7, 2.7.10). */
+  /** 2.7.7, and 2.7.8 for the event index. */
   interruptDue(): boolean {
     const { u16 } = this.#memory;
     const before = this.#signalledUsed;
@@ -124,23 +110,25 @@ export class SplitRing {
     return ((after - usedEvent - 1) & 0xffff) < ((after - before) & 0xffff);
   }
 
-  /**
-   * Whether the driver should kick for the next chain (2.7.10). With event indices a device that wants no kicks just
-   * leaves avail_event behind.
-   */
+  /** 2.7.10. With event indices a device that wants no kicks just leaves avail_event behind. */
   wantKicks(want: boolean): void {
     if (!this.#eventIdx) this.#store(this.#used, want ? 0 : USED_NO_NOTIFY);
     else if (want) this.#store(this.#used + 4 + 8 * this.size, this.#nextAvail);
   }
 
-  /** No chain in flight reaches the guest any more; new ones can be taken. */
+  /** 2.9: `next` is the available index. */
+  notificationFault(next: number): string | undefined {
+    const index = this.#memory.u16[this.#avail + 1]!;
+    if (((index - next) & 0xffff) <= this.size) return undefined;
+    return `the notification speaks of available index ${next}, the ring of ${index}`;
+  }
+
   abandon(): void {
     // Not into the pool: a backend may still hold such a chain, and must find it dead for ever.
     for (const chain of this.#chains) if (chain.inFlight) chain.close();
     this.#chains = [...this.#pool];
   }
 
-  /** Nothing is taken any more, and no chain in flight reaches the guest. */
   kill(): void {
     this.#broken = true;
     this.abandon();

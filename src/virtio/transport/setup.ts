@@ -38,14 +38,10 @@ export class TransportState {
 
   setQueueSize(size: number): void {
     this.configureQueue((queue) => {
-      const valid = size > 0 && size <= queue.maximumSize && (size & (size - 1)) === 0;
-      if (valid) queue.size = size;
+      const fault = this.device.queueSizeFault(queue, size);
+      if (!fault) queue.size = size;
       else {
-        this.device.violation(
-          "2.7",
-          `queue size ${size}: not a power of two up to ${queue.maximumSize}`,
-          queue.index,
-        );
+        this.device.violation(fault.rule, fault.what, queue.index);
         // Not usable: the size stays invalid, so that enabling the queue fails instead of running with another size.
         queue.size = 0;
       }

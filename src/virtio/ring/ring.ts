@@ -1,0 +1,60 @@
+import type { DescriptorChain } from "./chain.ts";
+
+/**
+ * The device side of one virtqueue in guest memory, whatever its layout: split (2.7) or packed (2.8). Nothing of what the
+ * driver supplies makes these methods throw, loop or allocate more than one chain object for each entry of the ring.
+ */
+export interface Ring {
+  /** Entries. */
+  readonly size: number;
+  /** Whether a chain waits to be taken. */
+  readonly hasAvailable: boolean;
+  /** The next chain, or undefined when there is none (or the driver broke the ring: the error was reported). */
+  take(): DescriptorChain | undefined;
+  /** Gives a chain back with the number of bytes written to it; the driver sees it after `publish`. */
+  put(chain: DescriptorChain, written: number): void;
+  /** Something is ready for `publish`. */
+  readonly unpublished: boolean;
+  /** Shows the driver everything put since the last time, in the order of completion. */
+  publish(): void;
+  /** Something was published for which `interruptDue` was not asked yet. */
+  readonly unsignalled: boolean;
+  /** Whether the driver, as of now, wants an interrupt for what was published since this was asked last. */
+  interruptDue(): boolean;
+  /** Tells the driver whether to kick for the next chain. */
+  wantKicks(want: boolean): void;
+  /**
+   * Compares what came with a kick under VIRTIO_F_NOTIFICATION_DATA with the ring (2.9): `next` is next_off, and next_wrap
+   * as bit 15. Returns a complaint when it cannot be true. A driver that other threads have overtaken may be behind.
+   */
+  notificationFault(next: number): string | undefined;
+  /** No chain in flight reaches the guest any more; new ones can be taken. */
+  abandon(): void;
+  /** Nothing is taken any more, and no chain in flight reaches the guest. */
+  kill(): void;
+}
+
+export interface RingLayout {
+  /** Entries: a power of two in a split ring. */
+  size: number;
+  /** Buffers in one chain: the size that the device offers. The driver may have chosen a smaller one for the ring. */
+  maximumChain: number;
+  /** The descriptor area: the descriptor table or ring. */
+  descriptors: bigint;
+  /** The driver area: the available ring, or the driver's event suppression. */
+  available: bigint;
+  /** The device area: the used ring, or the device's event suppression. */
+  used: bigint;
+  features: RingFeatures;
+}
+
+/** The negotiated features that change a ring (6). */
+export interface RingFeatures {
+  packed: boolean;
+  eventIdx: boolean;
+  indirect: boolean;
+  inOrder: boolean;
+}
+
+/** What the ring found wrong; the section and a sentence. */
+export type RingError = (rule: string, what: string) => void;
