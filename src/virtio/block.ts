@@ -121,10 +121,18 @@ export class BlockDevice extends VirtioDevice {
         if (waiting) return this.#transferLater(waiting, queue, chain, at, end, write);
         this.#move(chain, at, Math.min(PIECE, end - at), write);
       }
-      this.#finish(queue, chain, Block.OK);
     } catch {
       this.#finish(queue, chain, Block.IOERR);
+      return undefined;
     }
+    return this.#moved(queue, chain, write);
+  }
+
+  /** All of a transfer's bytes are where they should be. */
+  #moved(queue: Virtqueue, chain: DescriptorChain, write: boolean): Promise<void> | undefined {
+    // 5.2.6.2: a driver that cannot ask for a flush takes every write that is done for stable.
+    if (write && !this.has(Feature.block.FLUSH)) return this.#after(queue, chain, () => this.backend.flush());
+    this.#finish(queue, chain, Block.OK);
     return undefined;
   }
 
@@ -137,7 +145,6 @@ export class BlockDevice extends VirtioDevice {
     end: number,
     write: boolean,
   ): Promise<void> {
-    let result: number = Block.OK;
     try {
       for (let at = offset; at < end; at += PIECE) {
         const length = Math.min(PIECE, end - at);
@@ -150,9 +157,10 @@ export class BlockDevice extends VirtioDevice {
         this.#move(chain, at, length, write);
       }
     } catch {
-      result = Block.IOERR;
+      this.#finish(queue, chain, Block.IOERR);
+      return;
     }
-    this.#finish(queue, chain, result);
+    await this.#moved(queue, chain, write);
   }
 
   /** Copies between the disk and the guest's buffers; `prepare` has made the range ready. */
