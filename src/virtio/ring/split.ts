@@ -47,6 +47,7 @@ export class SplitRing implements Ring {
     this.#descriptors = area(memory, "descriptor table", layout.descriptors, 16 * layout.size, 16);
     this.#avail = area(memory, "available ring", layout.available, 6 + 2 * layout.size, 2) / 2;
     this.#used = area(memory, "used ring", layout.used, 6 + 8 * layout.size, 4);
+    this.#store(this.#used, 0); // 2.7.10.2: with event indices the flags are 0 and stay so
   }
 
   get hasAvailable(): boolean {
