@@ -2,6 +2,7 @@ import {
   defaultMachine,
   DISK,
   MEMORY,
+  MOST_VECTORS,
   STANDARD_DEVICE,
   STANDARD_STORE,
   STORES,
@@ -9,7 +10,7 @@ import {
 } from "./defaults.ts";
 import type { Candidate } from "./similar.ts";
 import type { BlockConfig, CommonDeviceConfig, DeviceConfig, MachineConfig } from "./types.ts";
-import { choice, formatSize, onOff, size, text, type ValueType } from "./values.ts";
+import { choice, formatSize, onOff, size, text, type ValueType, wholeNumber } from "./values.ts";
 
 /**
  * The words of the grammar as tables. The parser, the formatter, the help, the error messages and the page's forms
@@ -77,7 +78,11 @@ export const MACHINE_WORDS: OptionTable<MachineConfig> = {
 export const COMMON_OPTIONS: OptionTable<CommonDeviceConfig> = {
   transport: {
     word: "transport",
-    type: choice({ name: "pci", akin: ["virtio-pci"] }, { name: "mmio", akin: ["virtio-mmio"] }),
+    type: choice(
+      { name: "pci", akin: ["virtio-pci"] },
+      { name: "pci-transitional", akin: ["transitional", "virtio-pci-transitional"] },
+      { name: "mmio", akin: ["virtio-mmio"] },
+    ),
     help: "the register file in front of it",
     akin: ["bus"],
     standard: () => STANDARD_DEVICE.transport,
@@ -128,6 +133,13 @@ export const COMMON_OPTIONS: OptionTable<CommonDeviceConfig> = {
     help: "offer VIRTIO_F_NOTIF_CONFIG_DATA, on PCI only",
     akin: ["notification_config_data"],
     standard: () => STANDARD_DEVICE.notifConfigData,
+  },
+  vectors: {
+    word: "vectors",
+    type: wholeNumber({ what: "MSI-X vectors", least: 0, most: MOST_VECTORS }),
+    help: "entries of its MSI-X table, on PCI only; 0: none, it interrupts by INTx",
+    standard: () => STANDARD_DEVICE.vectors,
+    standardHelp: "one for each queue and one more",
   },
 };
 
@@ -186,7 +198,13 @@ export interface DeviceKind<Config extends DeviceConfig> {
   /** How many a machine may have, where that is less than the machine's own limit. */
   readonly most?: number;
   /** What no table of single options can say. Returns the option to point at, and the problem. */
-  check?(config: Config): { word: string; problem: string; expected: string } | undefined;
+  check?(config: Config): Conflict | undefined;
+}
+
+interface Conflict {
+  word: string;
+  problem: string;
+  expected: string;
 }
 
 export const DEVICE_KINDS: {
@@ -197,21 +215,41 @@ export const DEVICE_KINDS: {
     akin: ["serial", "virtio-console", "tty"],
     options: COMMON_OPTIONS,
     most: 1,
+    check: checkTransport,
   },
   rng: {
     help: "entropy for the guest",
     akin: ["entropy", "random", "virtio-rng"],
     options: COMMON_OPTIONS,
+    check: checkTransport,
   },
   blk: {
     help: "a disk",
     akin: ["block", "disk", "drive", "virtio-blk"],
     options: BLOCK_OPTIONS,
-    check: checkDisk,
+    check: (config) => checkTransport(config) ?? checkDisk(config),
   },
 };
 
-function checkDisk({ store, path, size: bytes }: BlockConfig) {
+/** What only some transports have. */
+function checkTransport({ transport, notifConfigData, vectors }: CommonDeviceConfig): Conflict | undefined {
+  if (transport.startsWith("pci")) return undefined;
+  if (notifConfigData) {
+    return {
+      word: "notif_config_data",
+      problem: `A device with transport=${transport} has no notif_config_data`,
+      expected: "notif_config_data=on only with transport=pci",
+    };
+  }
+  if (vectors === undefined) return undefined;
+  return {
+    word: "vectors",
+    problem: `A device with transport=${transport} has no MSI-X`,
+    expected: "vectors only with transport=pci or pci-transitional",
+  };
+}
+
+function checkDisk({ store, path, size: bytes }: BlockConfig): Conflict | undefined {
   if (store === "file" && path === undefined) {
     return {
       word: "store",

@@ -163,6 +163,11 @@ describe("from the keyboard alone", { timeout: 3 * bootTimeout }, () => {
       transport: "mmio",
       eventIdx: true,
       indirect: true,
+      packed: false,
+      inOrder: false,
+      ringReset: true,
+      notificationData: false,
+      notifConfigData: false,
     });
     assert.equal(page.url(), await page.evaluate(() => window.ringside.link));
   });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { defaultMachine } from "../../src/config/defaults.ts";
+import { defaultMachine, STANDARD_DEVICE } from "../../src/config/defaults.ts";
 import { ConfigError } from "../../src/config/error.ts";
 import { formatConfig, parseConfig } from "../../src/config/grammar.ts";
 import { describeGrammar } from "../../src/config/help.ts";
@@ -50,14 +50,25 @@ describe("a configuration that is read", () => {
   it("has every word of the grammar", () => {
     const text =
       "image=debian&memory=1G&append=init=/bin/sh quiet&device=console,transport=mmio&device=rng,event_idx=off" +
+      ",packed=on,in_order=on,ring_reset=off,notification_data=on,notif_config_data=on" +
       "&device=blk,id=home,store=idb,size=1G,transport=mmio,readonly=on,indirect=off,event_idx=on";
     assert.deepEqual(parseConfig(text, "node"), {
       image: "debian",
       memory: 1024 * MiB,
       append: "init=/bin/sh quiet",
       devices: [
-        { device: "console", transport: "mmio", eventIdx: true, indirect: true },
-        { device: "rng", transport: "pci", eventIdx: false, indirect: true },
+        { ...STANDARD_DEVICE, device: "console", transport: "mmio" },
+        {
+          ...STANDARD_DEVICE,
+          device: "rng",
+          transport: "pci",
+          eventIdx: false,
+          packed: true,
+          inOrder: true,
+          ringReset: false,
+          notificationData: true,
+          notifConfigData: true,
+        },
         {
           device: "blk",
           id: "home",
@@ -65,8 +76,8 @@ describe("a configuration that is read", () => {
           store: "idb",
           size: 1024 * MiB,
           readonly: true,
+          ...STANDARD_DEVICE,
           transport: "mmio",
-          eventIdx: true,
           indirect: false,
         },
       ],
@@ -80,6 +91,13 @@ describe("a configuration that is read", () => {
     assert.deepEqual(kinds("device=console"), ["rng", "console"]);
     assert.deepEqual(kinds("device=none"), []);
     assert.deepEqual(kinds("device=blk&device=none"), ["blk"]);
+  });
+
+  it("offers what it always did unless told: event indices, indirect tables and queue reset", () => {
+    const { eventIdx, indirect, ringReset, packed, inOrder, notificationData, notifConfigData } =
+      disk("device=blk");
+    assert.deepEqual([eventIdx, indirect, ringReset], [true, true, true]);
+    assert.deepEqual([packed, inOrder, notificationData, notifConfigData], [false, false, false, false]);
   });
 
   it("names disks by their place", () => {
@@ -164,6 +182,13 @@ describe("a configuration that is refused", () => {
     ["device=blk,transport=virtio-mmio", "virtio-mmio", /expected pci or mmio/, "mmio"],
     ["device=blk,readonly", "readonly", /has no value: expected readonly=on\|off/, "readonly=on"],
     ["device=blk,event_idx=yes", "yes", /expected on or off/, "on"],
+    ["device=rng,packed=true", "true", /expected on or off/, "on"],
+    ["device=rng,ring_packed=on", "ring_packed", /is not a word that a rng device has/, "packed"],
+    [
+      "device=console,notif_config_data=on,transport=mmio",
+      "notif_config_data=on",
+      /transport=mmio has no notif_config_data: expected notif_config_data=on only with transport=pci/,
+    ],
     ["device=blk,id=a,id=b", "id=b", /stands twice/],
     ["device=blk,,id=b", ",", /option of a blk device is empty/],
     ["device=blk,", ",", /option of a blk device is empty/],

@@ -27,6 +27,11 @@ const common = {
   transport: fc.constantFrom("pci" as const, "mmio" as const),
   eventIdx: fc.boolean(),
   indirect: fc.boolean(),
+  packed: fc.boolean(),
+  inOrder: fc.boolean(),
+  ringReset: fc.boolean(),
+  notificationData: fc.boolean(),
+  notifConfigData: fc.constant(false), // on one transport only: see the grammar's own test
 };
 
 const sectors = (most: number) => fc.integer({ min: 1, max: most / 512 }).map((count) => count * 512);

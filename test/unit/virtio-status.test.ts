@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { DeviceOptions } from "../../src/virtio/device.ts";
 import {
   ACKNOWLEDGE,
   DRIVER,
@@ -8,8 +9,13 @@ import {
   EVENT_IDX,
   FAILED,
   FEATURES_OK,
+  IN_ORDER,
   INDIRECT_DESC,
   NEEDS_RESET,
+  NOTIF_CONFIG_DATA,
+  NOTIFICATION_DATA,
+  RING_PACKED,
+  RING_RESET,
   settle,
   VERSION_1,
 } from "./driver/driver.ts";
@@ -74,12 +80,23 @@ for (const kind of KINDS) {
       assert.equal(driver.configChanges, 1, "one interrupt for one change of the status");
     });
 
-    it("2.2: offers VERSION_1 always, INDIRECT_DESC and EVENT_IDX unless switched off", () => {
-      const offered = (options = {}): bigint =>
+    it("2.2: offers VERSION_1 always, three features unless switched off, the others when switched on", () => {
+      const offered = (options: DeviceOptions = {}): bigint =>
         plug(new HoldDevice(options), kind, new FakeMemory()).deviceFeatures();
-      assert.equal(offered(), VERSION_1 | EVENT_IDX | INDIRECT_DESC);
-      assert.equal(offered({ eventIdx: false }), VERSION_1 | INDIRECT_DESC);
-      assert.equal(offered({ indirect: false }), VERSION_1 | EVENT_IDX);
+      const standard = VERSION_1 | EVENT_IDX | INDIRECT_DESC | RING_RESET;
+      assert.equal(offered(), standard);
+      assert.equal(offered({ eventIdx: false }), standard & ~EVENT_IDX);
+      assert.equal(offered({ indirect: false }), standard & ~INDIRECT_DESC);
+      assert.equal(offered({ ringReset: false }), standard & ~RING_RESET);
+      assert.equal(offered({ packed: true }), standard | RING_PACKED);
+      assert.equal(offered({ inOrder: true }), standard | IN_ORDER);
+      assert.equal(offered({ notificationData: true }), standard | NOTIFICATION_DATA);
+    });
+
+    it("2.2, 4.1.4.3: NOTIF_CONFIG_DATA is offered on PCI only", () => {
+      const device = new HoldDevice({ notifConfigData: true });
+      const offered = plug(device, kind, new FakeMemory()).deviceFeatures();
+      assert.equal((offered & NOTIF_CONFIG_DATA) !== 0n, kind === "pci");
     });
 
     it("2.2.2: features that were not offered make FEATURES_OK fail, and the driver may try again", () => {
@@ -108,7 +125,7 @@ for (const kind of KINDS) {
 
     it("3.1.1: features written after FEATURES_OK change nothing", () => {
       const device = new HoldDevice();
-      const driver = new Driver(device, { kind, without: EVENT_IDX });
+      const driver = new Driver(device, { kind, without: EVENT_IDX | RING_RESET });
       driver.negotiate();
       driver.transport.acceptFeatures(VERSION_1 | EVENT_IDX);
       assert.equal(device.negotiated, VERSION_1 | INDIRECT_DESC);
@@ -254,21 +271,34 @@ describe("transport registers of the status", () => {
     assert.equal(transport.status, READY);
   });
 
-  it("4.1.4.3.1: feature words other than 0 and 1 are 0 and take nothing", () => {
-    const device = new HoldDevice();
-    const driver = new Driver(device, { kind: "pci" });
-    driver.negotiate();
+  it("4.1.4.3.1: feature words other than 0 and 1 offer nothing", () => {
+    const driver = new Driver(new HoldDevice(), { kind: "pci" });
     const registers = asPci(driver.transport);
-    registers.write(0, 4, 2);
-    assert.equal(registers.read(4, 4), 0);
-    registers.write(8, 4, 7);
-    registers.write(12, 4, 0xffffffff);
-    assert.equal(registers.read(12, 4), 0);
-    assert.equal(device.negotiated, VERSION_1 | EVENT_IDX | INDIRECT_DESC);
+    for (const word of [2, 3, 4, 7, 0xffffffff]) {
+      registers.write(0, 4, word);
+      assert.equal(registers.read(4, 4), 0);
+    }
   });
 
+  for (const word of [2, 3, 4, 7, 0xffffffff]) {
+    it(`2.2.2: a feature of word ${word} makes FEATURES_OK fail, until the driver gives it up`, () => {
+      const device = new HoldDevice();
+      const registers = asPci(plug(device, "pci", new FakeMemory()));
+      registers.status = ACKNOWLEDGE | DRIVER;
+      registers.acceptFeatures(VERSION_1);
+      registers.write(8, 4, word);
+      registers.write(12, 4, 0x80000001);
+      registers.status = ACKNOWLEDGE | DRIVER | FEATURES_OK;
+      assert.equal(registers.status, ACKNOWLEDGE | DRIVER);
+      assert.deepEqual(device.rules, ["2.2.1"]);
+      registers.write(12, 4, 0);
+      registers.status = ACKNOWLEDGE | DRIVER | FEATURES_OK;
+      assert.equal(registers.status, ACKNOWLEDGE | DRIVER | FEATURES_OK);
+    });
+  }
+
   it("4.1.4.3.1: driver_feature shows what the driver has accepted", () => {
-    const driver = new Driver(new HoldDevice(), { kind: "pci", without: INDIRECT_DESC });
+    const driver = new Driver(new HoldDevice(), { kind: "pci", without: INDIRECT_DESC | RING_RESET });
     driver.negotiate();
     const registers = asPci(driver.transport);
     registers.write(8, 4, 0);

@@ -15,6 +15,11 @@ export const FAILED = 128;
 export const INDIRECT_DESC = 1n << 28n;
 export const EVENT_IDX = 1n << 29n;
 export const VERSION_1 = 1n << 32n;
+export const RING_PACKED = 1n << 34n;
+export const IN_ORDER = 1n << 35n;
+export const NOTIFICATION_DATA = 1n << 38n;
+export const NOTIF_CONFIG_DATA = 1n << 39n;
+export const RING_RESET = 1n << 40n;
 
 export interface DriverOptions {
   kind?: Kind;
