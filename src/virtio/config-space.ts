@@ -43,6 +43,13 @@ export class ConfigSpace {
     return field?.name ?? "reserved";
   }
 
+  /** Whether a driver may access so much at once (4.1.3.1, 4.2.2.2): a whole field, or one of 64 bits in two halves. */
+  natural(offset: number, width: number): boolean {
+    const field = this.fields.find((field) => offset >= field.offset && offset < field.offset + field.width);
+    if (!field) return false;
+    return width === Math.min(field.width, 4) && (offset - field.offset) % width === 0;
+  }
+
   /** Reads 1, 2 or 4 bytes; what lies outside reads as 0. */
   read(offset: number, width: number): number {
     let value = 0;

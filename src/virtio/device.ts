@@ -79,6 +79,7 @@ export abstract class VirtioDevice implements QueueOwner {
   #accepted = 0n;
   #notificationData = false;
   #generation = 0;
+  #generationRead = false;
   #busMaster = true;
 
   constructor(model: DeviceModel, options: DeviceOptions = {}) {
@@ -180,9 +181,18 @@ export abstract class VirtioDevice implements QueueOwner {
     return this.#notificationData;
   }
 
-  /** Changes when the configuration space does (2.5), modulo 256. */
-  get generation(): number {
+  /**
+   * Another number than at the last read if the configuration space has changed since (2.5, 4.1.4.3.1, 4.2.2.1), modulo 256.
+   * It goes on by at most one between two reads, so that it cannot come round to what a driver has just seen.
+   */
+  readGeneration(): number {
+    this.#generationRead = true;
     return this.#generation;
+  }
+
+  /** A shared memory region of the device (2.10), in bytes of guest-physical address space; undefined when it has none so numbered. */
+  sharedMemory(_id: number): { address: bigint; length: bigint } | undefined {
+    return undefined;
   }
 
   /** A write to the device status field (2.1). 0 resets. */
@@ -317,7 +327,8 @@ export abstract class VirtioDevice implements QueueOwner {
 
   /** The configuration space changed: new generation, configuration interrupt (2.5, 3.2.1). */
   protected configChanged(): void {
-    this.#generation = (this.#generation + 1) & 0xff;
+    if (this.#generationRead) this.#generation = (this.#generation + 1) & 0xff;
+    this.#generationRead = false;
     this.#notifyConfig();
   }
 

@@ -62,6 +62,16 @@ export const MAX_SPLIT_QUEUE_SIZE = 32768;
 
 export const PCI_VENDOR = 0x1af4; // 4.1.2
 export const PCI_DEVICE_BASE = 0x1040; // 4.1.2: plus the device type
+/** 4.1.2.1: PCI device IDs of transitional devices, by device type. */
+export const PCI_TRANSITIONAL_DEVICES: Readonly<Record<number, number>> = {
+  1: 0x1000, // network
+  2: 0x1001, // block
+  3: 0x1003, // console
+  4: 0x1005, // entropy
+  5: 0x1002, // memory ballooning (traditional)
+  8: 0x1004, // SCSI host
+  9: 0x1009, // 9P transport
+};
 export const NO_VECTOR = 0xffff; // 4.1.5.1.2
 
 /** cfg_type of the vendor-specific PCI capabilities, 4.1.4. */
@@ -69,6 +79,7 @@ export const PciCap = { COMMON: 1, NOTIFY: 2, ISR: 3, DEVICE: 4, PCI: 5 } as con
 
 export const MMIO_MAGIC = 0x74726976; // "virt", 4.2.2
 export const MMIO_VERSION = 2; // 4.2.2
+export const MMIO_LEGACY_VERSION = 1; // 4.2.4
 
 /** Block requests, 5.2.6. */
 export const Block = {

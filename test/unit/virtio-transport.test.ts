@@ -122,7 +122,7 @@ describe("device configuration space", () => {
         transport.writeConfig(offset, width, 0xffffffff);
         assert.equal(transport.readConfig(offset, width), 0);
       }
-      assert.deepEqual(device.rules, new Array(6).fill("2.5.1"));
+      assert.equal(device.rules.filter((rule) => rule === "2.5.1").length, 6);
       transport.writeConfig(12, 2, 0x1234);
       transport.writeConfig(13, 1, 0x56);
       transport.writeConfig(15, 1, 0x78);

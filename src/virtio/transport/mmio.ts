@@ -1,5 +1,6 @@
+import type { VirtioDevice } from "../device.ts";
 import { MMIO_VERSION } from "../spec.ts";
-import { commonRegisters, CONFIG, MmioRegisters } from "./mmio-registers.ts";
+import { commonRegisters, CONFIG, type InterruptLine, MmioRegisters } from "./mmio-registers.ts";
 import { type Register, RegisterFile } from "./registers.ts";
 import { half, withHalf } from "./setup.ts";
 
@@ -9,6 +10,10 @@ export { type InterruptLine, MMIO_BYTES } from "./mmio-registers.ts";
 export class VirtioMmio extends MmioRegisters {
   /** The shared memory region that the driver looks at. */
   sharedMemorySelect = 0;
+
+  constructor(device: VirtioDevice, line: InterruptLine) {
+    super(device, line, "4.2.2.2");
+  }
 
   protected get registers(): RegisterFile<this> {
     return registers;
@@ -27,7 +32,7 @@ export class VirtioMmio extends MmioRegisters {
   writeReady(value: number): void {
     const { state, device } = this;
     if (value === 1) state.enableQueue();
-    else if (value === 0) state.queue?.reset();
+    else if (value === 0) state.disableQueue();
     else device.violation("4.2.2", `${value} written to QueueReady`);
   }
 

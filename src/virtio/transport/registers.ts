@@ -43,6 +43,16 @@ export class RegisterFile<T> {
     return value >>> 0;
   }
 
+  /** What is wrong with a read: it is not of one whole register, or that is write-only. */
+  readFault(offset: number, width: number): string | undefined {
+    const register = this.#at[offset];
+    if (register?.read && register.offset === offset && register.width === width) return undefined;
+    const where = `a read of ${width} bytes at offset 0x${offset.toString(16)}`;
+    if (!register) return `${where}, where there is no register`;
+    if (!register.read) return `a read of write-only ${register.name}`;
+    return `${where} of ${register.name}, ${register.width} bytes wide`;
+  }
+
   /** Writes a whole register; returns a complaint when the access fits none or it is read-only. */
   write(target: T, offset: number, width: number, value: number): string | undefined {
     const register = this.#at[offset];

@@ -8,8 +8,12 @@ export class TransportState {
   driverFeatureSelect = 0;
   queueSelect = 0;
 
-  constructor(device: VirtioDevice) {
+  /** The rule that a driver breaks which changes a queue in use. */
+  readonly #changeRule: string;
+
+  constructor(device: VirtioDevice, changeRule = "4.1.5.1.3") {
     this.device = device;
+    this.#changeRule = changeRule;
   }
 
   /** The selected 32 bits of what the device offers; 0 beyond bit 63. */
@@ -31,7 +35,7 @@ export class TransportState {
     if (queue && !queue.enabled) change(queue);
     else
       device.violation(
-        "4.1.5.1.3",
+        this.#changeRule,
         `queue ${this.queueSelect} changed ${queue ? "while enabled" : "though there is none"}`,
       );
   }
@@ -54,6 +58,13 @@ export class TransportState {
     else if (queue.size === 0)
       device.fatal("2.7", `queue ${queue.index} enabled with an invalid size`, queue.index);
     else device.enableQueue(queue);
+  }
+
+  /** The driver takes the selected queue away. */
+  disableQueue(): void {
+    const { queue, device } = this;
+    if (queue) device.disableQueue(queue);
+    else device.violation("2.6", `queue ${this.queueSelect} disabled, there is none`);
   }
 
   reset(): void {
