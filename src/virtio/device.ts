@@ -211,7 +211,7 @@ export abstract class VirtioDevice implements QueueOwner {
       status &= ~Status.DRIVER_OK;
     }
     this.#setStatus(status);
-    if (newly & Status.FAILED) for (const queue of this.queues) queue.abandon();
+    if (newly & Status.FAILED) for (const queue of this.queues) queue.stop();
     if (newly & status & Status.DRIVER_OK) {
       this.onReady();
       for (const queue of this.queues) this.#run(queue);
@@ -456,12 +456,14 @@ export abstract class VirtioDevice implements QueueOwner {
 /** The features of every device, as its options say (6). */
 function commonFeatures(options: DeviceOptions): bigint[] {
   const { VERSION_1, EVENT_IDX, INDIRECT_DESC, RING_RESET } = Feature.common;
-  const { NOTIFICATION_DATA, NOTIF_CONFIG_DATA } = Feature.common;
+  const { RING_PACKED, IN_ORDER, NOTIFICATION_DATA, NOTIF_CONFIG_DATA } = Feature.common;
   const wanted: [bit: bigint, on: boolean | undefined][] = [
     [VERSION_1, true],
     [EVENT_IDX, options.eventIdx !== false],
     [INDIRECT_DESC, options.indirect !== false],
     [RING_RESET, options.ringReset !== false],
+    [RING_PACKED, options.packed],
+    [IN_ORDER, options.inOrder],
     [NOTIFICATION_DATA, options.notificationData],
     [NOTIF_CONFIG_DATA, options.notifConfigData],
   ];

@@ -1,5 +1,6 @@
 import type { GuestMemory } from "./memory.ts";
 import type { DescriptorChain } from "./ring/chain.ts";
+import { PackedRing } from "./ring/packed.ts";
 import type { Ring, RingError, RingFeatures } from "./ring/ring.ts";
 import { SplitRing } from "./ring/split.ts";
 
@@ -107,12 +108,18 @@ export class Virtqueue {
     this.used = (this.available + BigInt(6 + 2 * this.size) + alignment - 1n) & -alignment;
   }
 
+  /** Nothing is taken or published any more, and chains in flight never reach the guest; the queue stays enabled. */
+  stop(): void {
+    this.#ring?.kill();
+  }
+
   /** Starts the queue with what the driver has set. Returns a complaint when that makes no ring. */
   enable(memory: GuestMemory, features: RingFeatures, error: RingError): string | undefined {
     const { size, maximumSize, descriptors, available, used } = this;
     const layout = { size, maximumChain: maximumSize, descriptors, available, used, features };
     try {
-      this.#ring = new SplitRing(memory, layout, error);
+      const Layout = features.packed ? PackedRing : SplitRing;
+      this.#ring = new Layout(memory, layout, error);
     } catch (error) {
       if (error instanceof RangeError) return error.message;
       throw error;
@@ -160,7 +167,7 @@ export class Virtqueue {
 
 export interface QueueModel {
   name: string;
-  /** The largest size that the driver may choose, a power of two. */
+  /** The largest size that the driver may choose, a power of two up to 32768. */
   size: number;
   /**
    * Decide about interrupts only when the guest's slice of CPU time has ended, or the CPU idles. For queues whose driver

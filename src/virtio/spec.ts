@@ -47,8 +47,14 @@ export const Feature = {
   entropy: {},
 } as const;
 
-/** Descriptor flags of the split ring, 2.7.5. */
+/** Descriptor flags of both layouts, 2.7.5 and 2.8.3 to 2.8.7. */
 export const Descriptor = { NEXT: 1, WRITE: 2, INDIRECT: 4, BYTES: 16 } as const;
+
+/** Flags that a packed ring adds, 2.8.1. */
+export const Packed = { AVAIL: 1 << 7, USED: 1 << 15 } as const;
+
+/** RING_EVENT_FLAGS of a packed ring's event suppression structures, 2.8.10. */
+export const RingEvent = { ENABLE: 0, DISABLE: 1, DESC: 2, BYTES: 4 } as const;
 
 /** avail.flags and used.flags, 2.7.6 and 2.7.8. */
 export const AVAIL_NO_INTERRUPT = 1;
@@ -57,8 +63,8 @@ export const USED_NO_NOTIFY = 1;
 /** Interrupt status, 4.1.4.5 and 4.2.2 (InterruptStatus). */
 export const Interrupt = { QUEUE: 1, CONFIG: 2 } as const;
 
-/** The largest split queue, 2.7: "the maximum Queue Size value is 32768". */
-export const MAX_SPLIT_QUEUE_SIZE = 32768;
+/** The largest queue, 2.7 and 2.8. */
+export const MAX_QUEUE_SIZE = 32768;
 
 export const PCI_VENDOR = 0x1af4; // 4.1.2
 export const PCI_DEVICE_BASE = 0x1040; // 4.1.2: plus the device type

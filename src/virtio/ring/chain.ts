@@ -1,7 +1,7 @@
 import type { GuestMemory } from "../memory.ts";
 
 /**
- * One descriptor chain (2.7.13) that the device took from the available ring: device-readable bytes first, then
+ * One descriptor chain (2.7.13) that the device took from a ring: device-readable bytes first, then
  * device-writable ones. The ring fills it in and has checked every range against guest memory.
  *
  * After a reset of the queue a chain is dead: reader and writer are empty then, and nothing reaches the guest.
@@ -9,10 +9,15 @@ import type { GuestMemory } from "../memory.ts";
 export class DescriptorChain {
   readonly reader: ChainReader;
   readonly writer: ChainWriter;
-  /** Index of the first descriptor: what the used ring gives back. */
+  /** What the driver knows it by: the index of its first descriptor (2.7.8), or its buffer id (2.8.6). */
   head = 0;
+  /** Entries of a packed ring that it takes up. */
+  entries = 1;
   /** Taken by the device and not given back yet. */
   inFlight = false;
+  /** Once given back: the used length (2.7.8), and whether anything was written into its buffers (2.8.3). */
+  written = 0;
+  wrote = false;
   /** Address and length in turn, for each buffer. */
   readonly buffers: Uint32Array;
 
@@ -22,9 +27,11 @@ export class DescriptorChain {
     this.writer = new ChainWriter(memory, this.buffers);
   }
 
-  /** Ends the device's access to the buffers. */
-  close(): void {
+  /** Ends the device's access to the buffers, of which it has written `written` bytes. */
+  close(written: number): void {
     this.inFlight = false;
+    this.written = written;
+    this.wrote = this.writer.wrote;
     this.reader.open(0, 0);
     this.writer.open(0, 0);
   }
@@ -124,6 +131,14 @@ export class ChainReader extends ChainCursor {
 
 /** Writes what the driver may read (device-writable buffers). */
 export class ChainWriter extends ChainCursor {
+  /** Something was written. */
+  wrote = false;
+
+  override open(first: number, end: number): void {
+    this.wrote = false;
+    super.open(first, end);
+  }
+
   /** Writes `source` at the cursor; returns how many bytes found room. */
   write(source: Uint8Array): number {
     let done = 0;
@@ -139,6 +154,7 @@ export class ChainWriter extends ChainCursor {
   }
 
   protected override touch(start: number, length: number): void {
+    if (length > 0) this.wrote = true;
     this.memory.dirty(start, start + length);
   }
 }
