@@ -80,7 +80,7 @@ describe("what a driver on another CPU would see of a split ring", () => {
       const memory = new FakeMemory();
       const driver = new Driver(device, { memory, without });
       memory.u8.fill(0xff, 0x1000, 0x2000);
-      memory.allocate = (length, alignment = 16) => {
+      memory.allocate = (length, alignment) => {
         const address = FakeMemory.prototype.allocate.call(memory, length, alignment);
         memory.u8.fill(0xff, address, address + length);
         return address;

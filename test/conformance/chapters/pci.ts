@@ -1,0 +1,354 @@
+import { type Chapter, from, onBoth } from "../requirement.ts";
+
+const transport = from("virtio-transport");
+const bus = from("machine-pci");
+const status = from("virtio-status");
+const setup = from("virtio-queue-setup");
+const generation = from("virtio-generation");
+const reset = from("virtio-ring-reset");
+const msix = from("virtio-msix");
+const legacy = from("virtio-legacy");
+const forEachDevice = (title: (kind: string) => string): string[] =>
+  ["block", "console", "entropy"].map(title);
+
+const capabilities = transport(
+  ...forEachDevice(
+    (kind) => `4.1.4: ${kind}: every structure has a capability, lies in the BAR, and touches no other`,
+  ),
+);
+const notification = transport(
+  ...forEachDevice((kind) => `4.1.4.4.1: ${kind}: the notification structure has room for every queue`),
+);
+
+export const pci: Chapter = {
+  title: "4.1: PCI",
+  sections: [
+    {
+      number: "4.1.1",
+      title: "Virtio over PCI bus",
+      rows: {
+        conventional: {
+          must: "is a PCI function as the PCI specification demands",
+          tests: bus(
+            "6.1, 6.2: only the bits that can be written change",
+            "6.2.5.1: a BAR of 8192 bytes tells its size and keeps its address",
+            "6.2.2: memory is decoded only while the command register says so",
+            "6.2.5: a BAR that is written moves at once, and leaves nothing behind",
+            "shows in the status register, and goes out unless it is disabled",
+            "6.7, virtio 4.1.4: a driver finds common, ISR, device, notify and configuration access capabilities",
+          ),
+        },
+      },
+    },
+    {
+      number: "4.1.2.1",
+      title: "PCI device discovery",
+      rows: {
+        vendor: {
+          must: "has vendor ID 0x1AF4",
+          tests: transport(
+            ...forEachDevice(
+              (kind) =>
+                `4.1.2.1: ${kind}: vendor 0x1AF4, device 0x1040 plus the type, revision 1, subsystem 0x40 or more`,
+            ),
+          ),
+        },
+        device: {
+          must: "has device ID 0x1040 plus its type, or the transitional ID of its type",
+          tests: [
+            ...transport(
+              ...forEachDevice(
+                (kind) =>
+                  `4.1.2.1: ${kind}: vendor 0x1AF4, device 0x1040 plus the type, revision 1, subsystem 0x40 or more`,
+              ),
+            ),
+            ...legacy(),
+          ],
+        },
+      },
+    },
+    {
+      number: "4.1.2.3",
+      title: "Legacy interface: PCI device discovery",
+      rows: {
+        revision: { must: "a transitional device has revision 0", tests: legacy() },
+        subsystem: { must: "its subsystem device ID is its virtio device type", tests: legacy() },
+        device: {
+          must: "its device ID is the transitional one of its type, from 0x1000 to 0x103f",
+          tests: legacy(),
+        },
+      },
+    },
+    {
+      number: "4.1.3.2",
+      title: "PCI device layout",
+      rows: {
+        halves: {
+          must: "the halves of a 64-bit configuration field can be accessed independently",
+          tests: [
+            ...transport("2.5: little-endian fields, readable in any width, also before FEATURES_OK (pci)"),
+            ...setup("4.1.3.1: an address keeps both its halves, in whatever order they are written"),
+          ],
+        },
+      },
+    },
+    {
+      number: "4.1.4.2",
+      title: "Virtio structure PCI capabilities",
+      rows: {
+        length: { must: "cap_len counts everything, extra data too", tests: capabilities },
+      },
+    },
+    {
+      number: "4.1.4.3.1",
+      title: "Common configuration structure",
+      rows: {
+        aligned: { must: "its offset is a multiple of 4", tests: capabilities },
+        present: { must: "there is at least one common configuration capability", tests: capabilities },
+        deviceFeature: {
+          must: "device_feature shows the offered bits of the selected word, 0 for words beyond the second",
+          tests: [
+            ...status("4.1.4.3.1: feature words other than 0 and 1 are 0 and take nothing"),
+            ...status("2.2: offers VERSION_1 always, INDIRECT_DESC and EVENT_IDX unless switched off"),
+          ],
+        },
+        driverFeature: {
+          must: "driver_feature shows what the driver has accepted of it",
+          tests: status("4.1.4.3.1: driver_feature shows what the driver has accepted"),
+        },
+        generation: {
+          must: "config_generation is another one after the driver has read a field that changed since its last read",
+          tests: [
+            ...transport("2.5: a change is a new generation (pci)"),
+            ...generation(
+              ...onBoth("2.5, 4.1.4.3.1: 256 changes between two reads are a new generation too"),
+            ),
+          ],
+        },
+        reset: {
+          must: "0 in device_status resets the device, and reads back once that is done",
+          tests: status("2.4.1: a reset in every state gives status 0 and a device that works again"),
+        },
+        queueEnableOnReset: {
+          must: "queue_enable is 0 after a reset",
+          tests: status("2.4.1: a reset in every state gives status 0 and a device that works again"),
+        },
+        queueResetOnReset: { must: "queue_reset is 0 after a reset", tests: reset() },
+        queueResetOnEnable: { must: "queue_reset is 0 after the queue was enabled again", tests: reset() },
+        queueReset: { must: "1 in queue_reset resets the queue", tests: reset() },
+        queueResetOngoing: { must: "queue_reset stays 1 while that goes on", tests: reset() },
+        queueResetDone: { must: "queue_reset and queue_enable are 0 when it is done", tests: reset() },
+        noQueue: {
+          must: "queue_size is 0 where there is no queue",
+          tests: setup(
+            "4.1.5.1.3, 4.2.3.2: shows the largest size, 0 where there is no queue, and is disabled at first",
+          ),
+        },
+        powerOfTwo: {
+          must: "without packed rings queue_size is a power of two, or 0",
+          tests: setup(
+            "4.1.5.1.3, 4.2.3.2: shows the largest size, 0 where there is no queue, and is disabled at first",
+          ),
+        },
+        adminIndex: {
+          must: "admin_queue_index is not below num_queues",
+          notApplicable: "VIRTIO_F_ADMIN_VQ is not offered",
+          tests: from("virtio-features")("2.12, 2.13: no device offers administration virtqueues or SR-IOV"),
+        },
+        adminCount: {
+          must: "the administration queues' indices fit into 16 bits",
+          notApplicable: "VIRTIO_F_ADMIN_VQ is not offered",
+          tests: from("virtio-features")("2.12, 2.13: no device offers administration virtqueues or SR-IOV"),
+        },
+      },
+    },
+    {
+      number: "4.1.4.4.1",
+      title: "Notification capability",
+      rows: {
+        present: { must: "there is at least one notification capability", tests: capabilities },
+        aligned: { must: "its offset is a multiple of 2", tests: notification },
+        multiplier: { must: "the multiplier is an even power of 2, or 0", tests: notification },
+        minimum: { must: "its length is at least 2", tests: notification },
+        everyQueue: { must: "it is long enough for every queue in every configuration", tests: notification },
+        room: {
+          must: "it has 2 bytes behind every queue's offset times the multiplier",
+          tests: notification,
+        },
+        dataMultiplier: {
+          must: "with NOTIFICATION_DATA the multiplier is a power of 2 and a multiple of 4, or 0",
+          tests: notification,
+        },
+        dataAligned: { must: "with NOTIFICATION_DATA the offset is a multiple of 4", tests: notification },
+        dataMinimum: { must: "with NOTIFICATION_DATA the length is at least 4", tests: notification },
+        dataEveryQueue: {
+          must: "with NOTIFICATION_DATA too it is long enough for every queue in every configuration",
+          tests: notification,
+        },
+        dataRoom: {
+          must: "with NOTIFICATION_DATA it has 4 bytes behind every queue's offset times the multiplier",
+          tests: notification,
+        },
+      },
+    },
+    {
+      number: "4.1.4.5.1",
+      title: "ISR status capability",
+      rows: {
+        present: { must: "there is at least one ISR capability", tests: capabilities },
+        config: {
+          must: "sets the configuration bit before it sends a configuration change notification",
+          tests: transport("4.1.4.5, 4.2.2: the line is high until every event was acknowledged (pci)"),
+        },
+        queue: {
+          must: "without MSI-X sets the queue bit before it sends a used buffer notification",
+          tests: transport("4.1.4.5, 4.2.2: the line is high until every event was acknowledged (pci)"),
+        },
+        statusRegister: {
+          must: "without MSI-X the PCI status register's interrupt bit is set while any ISR bit is",
+          tests: bus("virtio 4.1.4.5.1: the status register's interrupt bit follows the ISR status"),
+        },
+        clear: {
+          must: "the ISR status is 0 after it was read",
+          tests: transport(
+            "4.1.4.5.1: reading the ISR status clears it, a write or a read beside it does not",
+          ),
+        },
+      },
+    },
+    {
+      number: "4.1.4.6",
+      title: "Device-specific configuration",
+      rows: {
+        present: {
+          must: "a device type with configuration of its own has a capability for it",
+          tests: capabilities,
+        },
+      },
+    },
+    {
+      number: "4.1.4.6.1",
+      title: "Device-specific configuration",
+      rows: {
+        aligned: { must: "its offset is a multiple of 4", tests: capabilities },
+      },
+    },
+    {
+      number: "4.1.4.7.1",
+      title: "Shared memory capability",
+      rows: {
+        inside: {
+          must: "the region lies within its BAR",
+          notApplicable: "no device has shared memory, so there is no such capability",
+          tests: capabilities,
+        },
+        unique: {
+          must: "its id is unique in the device",
+          notApplicable: "no device has shared memory, so there is no such capability",
+          tests: capabilities,
+        },
+      },
+    },
+    {
+      number: "4.1.4.8.1",
+      title: "Vendor data capability",
+      rows: {
+        vendor: {
+          must: "its vendor_id is not 0x1AF4",
+          notApplicable: "no device has vendor data",
+          tests: capabilities,
+        },
+        size: {
+          must: "its size is a multiple of 4",
+          notApplicable: "no device has vendor data",
+          tests: capabilities,
+        },
+        sideEffects: {
+          must: "reading it has no side effects (4.1.4.8 says so too)",
+          notApplicable: "no device has vendor data",
+          tests: capabilities,
+        },
+      },
+    },
+    {
+      number: "4.1.4.9.1",
+      title: "PCI configuration access capability",
+      rows: {
+        present: { must: "there is at least one PCI configuration access capability", tests: capabilities },
+        write: {
+          must: "a write to pci_cfg_data becomes a write of that length at that place of the BAR",
+          tests: bus(
+            "virtio 4.1.4.9: every structure can be reached through pci_cfg_data, also while memory is not decoded",
+          ),
+        },
+        read: {
+          must: "a read of pci_cfg_data becomes a read of that length at that place of the BAR",
+          tests: bus(
+            "virtio 4.1.4.9: every structure can be reached through pci_cfg_data, also while memory is not decoded",
+          ),
+        },
+      },
+    },
+    {
+      number: "4.1.4.10",
+      title: "Legacy interface: PCI device layout",
+      rows: {
+        ioBar: {
+          must: "a transitional device has the legacy registers in BAR 0, an I/O region",
+          tests: legacy(),
+        },
+        anyWidth: {
+          must: "its device configuration gives the same in whatever width it is accessed",
+          tests: legacy(),
+        },
+        configOffset: {
+          must: "device configuration follows the general registers at once, which move with MSI-X",
+          tests: legacy(),
+        },
+        lowFeatures: { must: "takes feature bits 32 to 63 as not acknowledged", tests: legacy() },
+      },
+    },
+    {
+      number: "4.1.5.1.1.1",
+      title: "Legacy interface: device layout detection",
+      rows: {
+        ioBar: {
+          must: "a transitional device offers the legacy interface in I/O space in BAR 0",
+          tests: legacy(),
+        },
+      },
+    },
+    {
+      number: "4.1.5.1.2.1",
+      title: "MSI-X vector configuration",
+      rows: {
+        tableSize: { must: "the capability's table size is the number of vectors", tests: msix() },
+        map: { must: "any event can be mapped to any vector of the table", tests: msix() },
+        unmap: { must: "any event can be unmapped", tests: msix() },
+        readBack: {
+          must: "the vector registers read back what is mapped, NO_VECTOR if nothing is",
+          tests: msix(),
+        },
+        reset: { must: "after a reset nothing is mapped", tests: msix() },
+        failure: { must: "a mapping that fails reads back as NO_VECTOR", tests: msix() },
+      },
+    },
+    {
+      number: "4.1.5.3.1",
+      title: "Used buffer notifications",
+      rows: {
+        unmapped: { must: "with MSI-X on, a queue without a vector sends no interrupt", tests: msix() },
+      },
+    },
+    {
+      number: "4.1.5.4.1",
+      title: "Notification of device configuration changes",
+      rows: {
+        unmapped: {
+          must: "with MSI-X on, configuration changes without a vector send no interrupt",
+          tests: msix(),
+        },
+      },
+    },
+  ],
+};

@@ -1,0 +1,41 @@
+import { type Chapter, from } from "../requirement.ts";
+
+const status = from("virtio-status");
+const features = from("virtio-features");
+const legacy = from("virtio-legacy");
+
+export const reserved: Chapter = {
+  title: "6: reserved feature bits",
+  sections: [
+    {
+      number: "6.2",
+      title: "Reserved feature bits",
+      rows: {
+        version1: {
+          must: "offers VERSION_1",
+          tests: status("2.2: offers VERSION_1 always, INDIRECT_DESC and EVENT_IDX unless switched off"),
+        },
+        inOrder: {
+          must: "with IN_ORDER uses buffers in the order in which they became available",
+          tests: from("virtio-in-order")(),
+        },
+        sriov: {
+          must: "offers SR_IOV only with an SR-IOV capability",
+          tests: features("2.12, 2.13: no device offers administration virtqueues or SR-IOV"),
+        },
+      },
+    },
+    {
+      number: "6.3",
+      title: "Legacy interface: reserved feature bits",
+      rows: {
+        notifyOnEmpty: {
+          must: "with NOTIFY_ON_EMPTY sends a notification when a queue has run empty, suppressed or not",
+          notApplicable: "VIRTIO_F_NOTIFY_ON_EMPTY is not offered",
+          tests: legacy(),
+        },
+        anyLayout: { must: "a transitional device offers ANY_LAYOUT", tests: legacy() },
+      },
+    },
+  ],
+};
