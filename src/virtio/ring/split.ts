@@ -33,6 +33,7 @@ export class SplitRing extends CommonRing {
     this.#descriptors = area(memory, "descriptor table", descriptors, 16 * size, 16);
     this.#avail = area(memory, "available ring", available, 6 + 2 * size, 2) / 2;
     this.#used = area(memory, "used ring", used, 6 + 8 * size, 4);
+    this.#store(this.#used, 0); // 2.7.10.2: with event indices the flags are 0 and stay so
   }
 
   get hasAvailable(): boolean {
