@@ -16,6 +16,9 @@ export const DISK = { least: 512, most: 1024 * GiB, multiple: 512 } as const;
  */
 export const MOST_DEVICES = 24;
 
+/** Entries of an MSI-X table (virtio 1.3, 4.1.5.1.2.1: "at most 0x800"). */
+export const MOST_VECTORS = 0x800;
+
 export interface StoreTraits {
   /** For help: where the bytes are, how long they stay. */
   help: string;
@@ -58,6 +61,7 @@ export const STANDARD_DEVICE = {
   ringReset: true,
   notificationData: false,
   notifConfigData: false,
+  vectors: undefined,
 } as const;
 
 /** The transport of a device that the text does not name. The entropy device's is mmio, so that both are on show. */
@@ -85,6 +89,7 @@ export function defaultMachine(platform: Platform): MachineConfig {
     image: "debian-busybox",
     memory: MEMORY.standard,
     append: "",
+    mmio: "acpi",
     devices: [
       ...impliedDevices(),
       {

@@ -9,7 +9,7 @@ import {
   type Platform,
 } from "./defaults.ts";
 import type { Candidate } from "./similar.ts";
-import type { BlockConfig, CommonDeviceConfig, DeviceConfig, MachineConfig } from "./types.ts";
+import type { BlockConfig, CommonDeviceConfig, DeviceConfig, MachineConfig, Transport } from "./types.ts";
 import { choice, formatSize, onOff, size, text, type ValueType, wholeNumber } from "./values.ts";
 
 /**
@@ -72,6 +72,13 @@ export const MACHINE_WORDS: OptionTable<MachineConfig> = {
     akin: ["cmdline", "args", "parameters"],
     standard: (_, { platform }) => defaultMachine(platform).append,
   },
+  mmio: {
+    word: "mmio",
+    type: choice("acpi", { name: "cmdline", akin: ["kernel", "parameters"] }),
+    help: "how mmio devices are announced; cmdline: to kernels that look there",
+    akin: ["announce"],
+    standard: (_, { platform }) => defaultMachine(platform).mmio,
+  },
 };
 
 /** What every device understands. */
@@ -82,6 +89,7 @@ export const COMMON_OPTIONS: OptionTable<CommonDeviceConfig> = {
       { name: "pci", akin: ["virtio-pci"] },
       { name: "pci-transitional", akin: ["transitional", "virtio-pci-transitional"] },
       { name: "mmio", akin: ["virtio-mmio"] },
+      { name: "mmio-legacy", akin: ["legacy", "virtio-mmio-legacy"] },
     ),
     help: "the register file in front of it",
     akin: ["bus"],
@@ -118,7 +126,8 @@ export const COMMON_OPTIONS: OptionTable<CommonDeviceConfig> = {
     type: onOff,
     help: "offer VIRTIO_F_RING_RESET",
     akin: ["queue_reset"],
-    standard: () => STANDARD_DEVICE.ringReset,
+    standard: ({ transport }) => STANDARD_DEVICE.ringReset && !isLegacy(transport),
+    standardHelp: "on, with transport=mmio-legacy off",
   },
   notificationData: {
     word: "notification_data",
@@ -137,9 +146,9 @@ export const COMMON_OPTIONS: OptionTable<CommonDeviceConfig> = {
   vectors: {
     word: "vectors",
     type: wholeNumber({ what: "MSI-X vectors", least: 0, most: MOST_VECTORS }),
-    help: "entries of its MSI-X table, on PCI only; 0: none, it interrupts by INTx",
+    help: "entries of its MSI-X table, on PCI; 0: no MSI-X",
     standard: () => STANDARD_DEVICE.vectors,
-    standardHelp: "one for each queue and one more",
+    standardHelp: "one a queue and one more",
   },
 };
 
@@ -231,8 +240,23 @@ export const DEVICE_KINDS: {
   },
 };
 
+/** A legacy device has feature bits 0 to 31 only, and nothing that came with virtio 1.0 or later (virtio 1.3, 2.2.3). */
+function isLegacy(transport: Transport | undefined): boolean {
+  return transport === "mmio-legacy";
+}
+
 /** What only some transports have. */
-function checkTransport({ transport, notifConfigData, vectors }: CommonDeviceConfig): Conflict | undefined {
+function checkTransport(config: CommonDeviceConfig): Conflict | undefined {
+  const { transport, notifConfigData, vectors } = config;
+  const modern = (["packed", "inOrder", "ringReset", "notificationData"] as const).find((key) => config[key]);
+  if (modern && isLegacy(transport)) {
+    const { word } = COMMON_OPTIONS[modern];
+    return {
+      word,
+      problem: `A device with transport=${transport} has no ${word}, which came after version 1 of virtio-mmio`,
+      expected: `${word}=off, or transport=mmio`,
+    };
+  }
   if (transport.startsWith("pci")) return undefined;
   if (notifConfigData) {
     return {

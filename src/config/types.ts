@@ -6,12 +6,17 @@ export interface MachineConfig {
   memory: number;
   /** Parameters put after those of the image on the kernel's command line. */
   append: string;
+  /** How the guest learns of its virtio-mmio devices. */
+  mmio: MmioAnnouncement;
   /** In the order in which they stand on the bus. */
   devices: DeviceConfig[];
 }
 
 /** Which register file stands in front of the device model: a PCI function or an MMIO page. */
-export type Transport = "pci" | "mmio";
+export type Transport = "pci" | "pci-transitional" | "mmio" | "mmio-legacy";
+
+/** From the DSDT, or from `virtio_mmio.device=` parameters on the kernel's command line. */
+export type MmioAnnouncement = "acpi" | "cmdline";
 
 /** Where the bytes of a disk live: in memory, in a file (Node) or in IndexedDB (browser). */
 export type DiskStore = "memory" | "file" | "idb";
@@ -32,6 +37,8 @@ export interface CommonDeviceConfig {
   notificationData: boolean;
   /** VIRTIO_F_NOTIF_CONFIG_DATA offered (virtio 1.3, 2.9); on PCI only. */
   notifConfigData: boolean;
+  /** Entries of the MSI-X table, 0 to 2048; 0: no MSI-X. Undefined: one for each queue and one more; also without PCI. */
+  vectors: number | undefined;
 }
 
 export interface BlockConfig extends CommonDeviceConfig {

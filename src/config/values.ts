@@ -85,6 +85,26 @@ export function size({ what, least, most, multiple }: SizeLimits): ValueType<num
   };
 }
 
+export interface NumberLimits {
+  /** What is counted, for the message: "MSI-X vectors". */
+  what: string;
+  least: number;
+  most: number;
+}
+
+/** How many of something. */
+export function wholeNumber({ what, least, most }: NumberLimits): ValueType<number> {
+  return {
+    syntax: "NUMBER",
+    parse(text) {
+      const value = /^\d{1,15}$/.test(text) ? Number(text) : NaN;
+      if (value >= least && value <= most) return value;
+      throw new BadValue(`a number of ${what} from ${least} to ${most}`);
+    },
+    format: (value) => `${value}`,
+  };
+}
+
 const UNITS = ["", "K", "M", "G", "T"];
 
 /** The size with the largest unit that leaves it a whole number: `formatSize(1536 * 1024)` is `1536K`. */

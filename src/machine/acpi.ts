@@ -1,6 +1,6 @@
 import * as aml from "./aml.ts";
 import { ACPI_TABLES } from "./boot.ts";
-import { PCI_WINDOW } from "./pci.ts";
+import { PCI_PORTS, PCI_WINDOW } from "./pci.ts";
 
 /** v86's ACPI registers, where a PIIX4 has them, and the reset control register. */
 export const ACPI_PORTS = { pm1Event: 0xb000, pm1Control: 0xb004, timer: 0xb008, gpe: 0xafe0, reset: 0xcf9 };
@@ -64,8 +64,7 @@ function dsdtBody({ pci, mmio }: AcpiDevices): number[] {
       aml.resources(
         aml.window("bus", 0, 1),
         aml.ioPorts(0xcf8, 8),
-        aml.window("io", 0, 0xcf8),
-        aml.window("io", 0xd00, 0x10000),
+        aml.window("io", PCI_PORTS.start, PCI_PORTS.end),
         aml.window("memory", PCI_WINDOW.start, PCI_WINDOW.end),
       ),
     ),

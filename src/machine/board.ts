@@ -1,7 +1,7 @@
-import type { Transport } from "../config/types.ts";
+import type { MmioAnnouncement, Transport } from "../config/types.ts";
 import type { VirtioDevice } from "../virtio/device.ts";
+import { VirtioMmioLegacy } from "../virtio/transport/mmio-legacy.ts";
 import { MMIO_BYTES, VirtioMmio } from "../virtio/transport/mmio.ts";
-import { VirtioPci } from "../virtio/transport/pci.ts";
 import { ACPI_PORTS, type AcpiDevices, acpiTables, SLEEP } from "./acpi.ts";
 import { ACPI_TABLES, loadGuest } from "./boot.ts";
 import { Cpu } from "./cpu.ts";
@@ -10,16 +10,26 @@ import { InterruptController } from "./interrupts.ts";
 import { MmioBus } from "./mmio.ts";
 import { PciBus } from "./pci.ts";
 import { SMBIOS_ADDRESS, smbiosTables } from "./smbios.ts";
+import { plugVirtio } from "./virtio-function.ts";
 
 export interface BoardOptions {
   /** Bytes. */
   memory: number;
   wasm: WebAssembly.Module;
-  devices: readonly { device: VirtioDevice; transport: Transport }[];
+  devices: readonly BoardDevice[];
+  /** Where virtio-mmio devices are announced. */
+  mmio: MmioAnnouncement;
   onSerial: (byte: number) => void;
   onPowerOff: () => void;
   onReset: () => void;
   onCrash: (error: unknown) => void;
+}
+
+export interface BoardDevice {
+  device: VirtioDevice;
+  transport: Transport;
+  /** Entries of the MSI-X table of a device on PCI; see `VirtioFunctionOptions`. */
+  vectors?: number | undefined;
 }
 
 /** Where virtio-mmio devices lie, a page each: above the PCI window, below the IOAPIC, as QEMU's microvm has them. */
@@ -33,8 +43,6 @@ const PCI_LINES = [11, 10, 5, 7].map((irq, i) => ({ gsi: 16 + i, irq }));
 /** virtio-mmio interrupts must be the same number for both, so they use ISA lines that nothing else has. */
 const MMIO_LINES = [5, 10, 11, 7].map((irq) => ({ gsi: irq, irq }));
 
-const CAPABILITY_VENDOR = 0x09;
-
 /** One power cycle of a machine: a CPU, its buses with the devices plugged in, and the tables that announce them. */
 export class Board {
   readonly cpu: Cpu;
@@ -43,10 +51,9 @@ export class Board {
   readonly #interrupts: InterruptController;
   readonly #mmio: MmioBus;
   readonly #pci: PciBus;
-  readonly #acpi: { pci: AcpiDevices["pci"][number][]; mmio: AcpiDevices["mmio"][number][] } = {
-    pci: [],
-    mmio: [],
-  };
+  readonly #pciDevices: AcpiDevices["pci"][number][] = [];
+  readonly #mmioDevices: AcpiDevices["mmio"][number][] = [];
+  readonly #announcement: MmioAnnouncement;
 
   /** Rejects as Cpu.create does, and with RangeError when there are more devices than places for them. */
   static async create(options: BoardOptions): Promise<Board> {
@@ -61,63 +68,65 @@ export class Board {
 
   private constructor(cpu: Cpu, options: BoardOptions) {
     this.cpu = cpu;
+    this.#announcement = options.mmio;
     this.#interrupts = new InterruptController(cpu);
     this.#mmio = new MmioBus(cpu);
     this.#pci = new PciBus(cpu, this.#mmio);
     this.#connectPower(options);
-    for (const { device, transport } of options.devices) {
-      this.places.push(transport === "pci" ? this.#plugPci(device) : this.#plugMmio(device));
+    for (const device of options.devices) {
+      const onPci = device.transport === "pci" || device.transport === "pci-transitional";
+      this.places.push(onPci ? this.#plugPci(device) : this.#plugMmio(device));
     }
   }
 
-  /** Loads the guest and everything that firmware would have left in memory. @throws ImageError */
-  load(image: GuestImage, commandLine: string): void {
-    const { bytes, rsdp } = acpiTables(this.#acpi);
+  /**
+   * Loads the guest and everything that firmware would have left in memory. The kernel gets the image's parameters, those
+   * that announce devices, and `append`, which may end with what is not for the kernel. @throws ImageError
+   */
+  load(image: GuestImage, append: string): void {
+    const cmdline = this.#announcement === "cmdline";
+    const { bytes, rsdp } = acpiTables({ pci: this.#pciDevices, mmio: cmdline ? [] : this.#mmioDevices });
+    const parameters = [
+      image.manifest.kernelParameters,
+      ...(cmdline ? this.#mmioDevices.map(mmioParameter) : []),
+      append,
+    ];
     this.cpu.memory.load(ACPI_TABLES.start, bytes);
     this.cpu.memory.load(SMBIOS_ADDRESS, smbiosTables("1"));
-    loadGuest(this.cpu.memory, image, commandLine, rsdp);
+    loadGuest(this.cpu.memory, image, parameters.join(" ").trim(), rsdp);
   }
 
   dispose(): void {
     this.cpu.dispose();
   }
 
-  #plugPci(device: VirtioDevice): string {
-    const slot = this.#acpi.pci.length + 1;
+  #plugPci({ device, transport, vectors }: BoardDevice): string {
+    const slot = this.#pciDevices.length + 1;
     const { gsi, irq } = PCI_LINES[(slot - 1) % PCI_LINES.length]!;
-    const transport: VirtioPci = new VirtioPci(device, {
-      set: (asserted) => pciFunction.interrupt.set(asserted),
-    });
-    const pciFunction = this.#pci.add(slot, {
-      identity: transport.identity,
-      bars: [
-        {
-          index: 0,
-          size: VirtioPci.barSize,
-          address: this.#pci.allocate(VirtioPci.barSize),
-          region: transport,
-        },
-      ],
-      capabilities: transport.capabilities(0).map((fields) => ({ id: CAPABILITY_VENDOR, ...fields })),
+    plugVirtio(this.#pci, device, {
+      slot,
+      memory: this.cpu.memory,
       interrupt: { line: this.#interrupts.line(gsi, irq), irq },
+      messages: this.#interrupts,
+      vectors,
+      transitional: transport === "pci-transitional",
     });
-    device.connect(this.cpu.memory, transport);
-    device.setBusMaster(false);
-    pciFunction.onCommand = () => device.setBusMaster(pciFunction.busMaster);
-    this.#acpi.pci.push({ slot, gsi, irq });
+    this.#pciDevices.push({ slot, gsi, irq });
     return `00:${slot.toString(16).padStart(2, "0")}.0`;
   }
 
-  #plugMmio(device: VirtioDevice): string {
-    const index = this.#acpi.mmio.length;
+  #plugMmio({ device, transport: version }: BoardDevice): string {
+    const index = this.#mmioDevices.length;
     if (index === MMIO_DEVICES)
       throw new RangeError(`There is room for ${MMIO_DEVICES} virtio-mmio devices.`);
     const { gsi, irq } = MMIO_LINES[index % MMIO_LINES.length]!;
     const start = MMIO_START + index * MMIO_STEP;
-    const transport = new VirtioMmio(device, this.#interrupts.line(gsi, irq));
+    const line = this.#interrupts.line(gsi, irq);
+    const transport =
+      version === "mmio-legacy" ? new VirtioMmioLegacy(device, line) : new VirtioMmio(device, line);
     this.#mmio.map(start, MMIO_STEP, transport);
     device.connect(this.cpu.memory, transport);
-    this.#acpi.mmio.push({ start, length: MMIO_BYTES, gsi });
+    this.#mmioDevices.push({ start, length: MMIO_BYTES, gsi });
     return `0x${start.toString(16)}`;
   }
 
@@ -139,4 +148,12 @@ export class Board {
       onReset();
     };
   }
+}
+
+/**
+ * What Linux with CONFIG_VIRTIO_MMIO_CMDLINE_DEVICES wants to be told (drivers/virtio/virtio_mmio.c). The interrupt is an
+ * ISA number: the MADT says of these that they are level-triggered, which the parameter cannot.
+ */
+function mmioParameter({ start, length, gsi }: AcpiDevices["mmio"][number], id: number): string {
+  return `virtio_mmio.device=${length}@0x${start.toString(16)}:${gsi}:${id}`;
 }

@@ -1,14 +1,19 @@
 import type { InterruptLine } from "../virtio/transport/mmio.ts";
 import type { Cpu } from "./cpu.ts";
 
+/** Where messages of devices go: a write of 32 bits of `data` to `address`. */
+export interface MessageSink {
+  send(address: number, data: number): void;
+}
+
 /**
- * Interrupt lines, level-triggered, into v86's PIC and IOAPIC.
+ * Interrupt lines, level-triggered, into v86's PIC and IOAPIC, and messages into its local APIC.
  *
  * Raising a line through v86's own call enters the guest's handler at once, in the middle of the instruction that made
  * the access, and interrupts get lost (V86-FACTS). So the line is set in the chips' state, as their wires would; the CPU
  * takes the interrupt at its next safe point. Outside the guest it is delivered right away.
  */
-export class InterruptController {
+export class InterruptController implements MessageSink {
   readonly #cpu: Pick<Cpu, "chip" | "inGuest" | "deliverInterrupts">;
   /** How many devices assert each pin: those of the IOAPIC by number, those of the PIC pair from PIC_PINS on. */
   readonly #asserted = new Uint32Array(PIC_PINS + 16);
@@ -32,6 +37,34 @@ export class InterruptController {
         else this.#lower(gsi, irq);
       },
     };
+  }
+
+  /**
+   * A message-signalled interrupt (Intel SDM volume 3, 10.11). Dropped without a word is what no processor takes: an
+   * address that is not the APICs', another destination than our CPU, delivery modes that v86 has not, and the vectors that
+   * a local APIC refuses. To program these is no mistake that virtio speaks of, and on a PC nobody hears of them either.
+   */
+  send(address: number, data: number): void {
+    if (!this.#accepts(address)) return;
+    const vector = data & 0xff;
+    if (vector < LOWEST_VECTOR || (data & MESSAGE.deliveryMode) > MESSAGE.lowestPriority) return;
+    const level = (data & MESSAGE.level) !== 0;
+    if (level && !(data & MESSAGE.assert)) return;
+    this.#request(vector, level);
+    if (!this.#cpu.inGuest) this.#cpu.deliverInterrupts();
+  }
+
+  /** Whether a message to `address` is for our one CPU (10.11.1, 10.6.2). */
+  #accepts(address: number): boolean {
+    if (address >>> 20 !== APIC_ADDRESSES) return false;
+    const destination = (address >>> 12) & 0xff;
+    const { words } = this.#cpu.chip("apic");
+    if (!(address & MESSAGE.logical)) return destination === 0xff || destination === words[APIC.id]! >>> 24;
+    const mine = words[APIC.logicalDestination]! >>> 24;
+    const flat = words[APIC.destinationFormat]! >>> 28 === 0xf;
+    if (flat) return (mine & destination) !== 0;
+    const cluster = destination >>> 4 === 0xf || destination >>> 4 === mine >>> 4;
+    return cluster && (mine & destination & 0xf) !== 0;
   }
 
   /** PCI and virtio-mmio interrupts are level-triggered, which firmware would have said in the ELCR. */
@@ -140,4 +173,17 @@ const IOAPIC = {
 } as const;
 
 /** Word offsets in v86's local APIC state. */
-const APIC = { irr: 16, tmr: 32 } as const;
+const APIC = { id: 0, irr: 16, tmr: 32, destinationFormat: 41, logicalDestination: 42 } as const;
+
+/** Bits 31 to 20 of the addresses that messages to local APICs have. */
+const APIC_ADDRESSES = 0xfee;
+/** Bits of a message's address (logical) and data (the others). */
+const MESSAGE = {
+  logical: 1 << 2,
+  deliveryMode: 7 << 8,
+  lowestPriority: 1 << 8,
+  assert: 1 << 14,
+  level: 1 << 15,
+} as const;
+/** Vectors below are illegal for interrupts. */
+const LOWEST_VECTOR = 16;

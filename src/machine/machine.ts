@@ -102,7 +102,12 @@ export class Machine {
     const board = await Board.create({
       memory: this.#options.config.memory,
       wasm: this.#options.wasm,
-      devices: this.#devices.map(({ config, device }) => ({ device, transport: config.transport })),
+      devices: this.#devices.map(({ config: { transport, vectors }, device }) => ({
+        device,
+        transport,
+        vectors,
+      })),
+      mmio: this.#options.config.mmio,
       onSerial: (byte) => this.#serial.put(byte),
       onPowerOff: () => this.#halted(),
       onReset: () => void this.#restart(),
@@ -110,7 +115,7 @@ export class Machine {
     });
     try {
       const { config, image } = this.#options;
-      board.load(image, `${image.manifest.kernelParameters} ${config.append}`.trim());
+      board.load(image, config.append);
     } catch (error) {
       board.dispose();
       throw error;

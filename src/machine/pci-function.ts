@@ -1,5 +1,5 @@
 import type { InterruptLine } from "../virtio/transport/mmio.ts";
-import type { VendorCapability } from "../virtio/transport/pci.ts";
+import type { VendorCapability } from "../virtio/transport/pci-capabilities.ts";
 import type { MmioRegion } from "./mmio.ts";
 
 export interface PciIdentity {
@@ -14,23 +14,44 @@ export interface PciIdentity {
 
 export interface PciFunctionOptions {
   identity: PciIdentity;
-  /** 32-bit memory BARs, by number. `size` is a power of two from 4 KiB to 64 KiB, `address` where firmware put it. */
-  bars?: readonly { index: number; size: number; address: number; region: MmioRegion }[];
+  bars?: readonly Bar[];
   /** Capabilities in order. */
   capabilities?: readonly PciCapability[];
+  /** While these are enabled, INTA# is quiet (6.8.3.3). */
+  messages?: { readonly enabled: boolean };
   /** The wire of pin INTA#, and what firmware writes into the interrupt line register. */
   interrupt?: { line: InterruptLine; irq: number };
 }
 
-export type PciCapability = VendorCapability & { id: number };
-
-/** Where memory BARs are mapped while the function decodes them. */
-export interface BarBus {
-  map(start: number, size: number, region: MmioRegion): void;
-  unmap(start: number, size: number, region: MmioRegion): void;
+/**
+ * A BAR of 32 bits. `size` is a power of two: from 4 KiB to 64 KiB of memory, or up to 256 I/O ports. `address` is where
+ * firmware put it.
+ */
+export interface Bar {
+  index: number;
+  space: BarSpace;
+  size: number;
+  address: number;
+  region: MmioRegion;
 }
 
-const COMMAND = { MEMORY: 1 << 1, MASTER: 1 << 2, INTX_DISABLE: 1 << 10 } as const;
+export type BarSpace = "memory" | "ports";
+
+export type PciCapability = VendorCapability & {
+  id: number;
+  /** Told after a write to it; gets its bytes. */
+  onWrite?: (capability: DataView) => void;
+};
+
+/** Where BARs are mapped while the function decodes them. */
+export interface BarBus {
+  map(space: BarSpace, start: number, size: number, region: MmioRegion): void;
+  unmap(space: BarSpace, start: number, size: number, region: MmioRegion): void;
+}
+
+const COMMAND = { PORTS: 1 << 0, MEMORY: 1 << 1, MASTER: 1 << 2, INTX_DISABLE: 1 << 10 } as const;
+/** Bit 0 of a BAR that stands for I/O ports (6.2.5.1). */
+const PORTS_BAR = 1;
 const STATUS = { INTX: 1 << 3, CAPABILITIES: 1 << 4 } as const;
 
 /**
@@ -41,23 +62,28 @@ export class PciFunction {
   readonly #space = new DataView(new ArrayBuffer(256));
   readonly #writable = new DataView(new ArrayBuffer(256));
   readonly #bus: BarBus;
-  readonly #bars: NonNullable<PciFunctionOptions["bars"]>;
+  readonly #bars: readonly Bar[];
   readonly #mapped = new Map<number, number>();
   readonly #line: InterruptLine | undefined;
+  readonly #messages: PciFunctionOptions["messages"];
   readonly #windows: { at: number; capability: DataView; window: NonNullable<PciCapability["window"]> }[] =
     [];
+  readonly #listeners: { at: number; capability: DataView; onWrite: (capability: DataView) => void }[] = [];
   #asserted = false;
 
   constructor(options: PciFunctionOptions, bus: BarBus) {
     this.#bus = bus;
     this.#bars = options.bars ?? [];
     this.#line = options.interrupt?.line;
+    this.#messages = options.messages;
     this.#identify(options.identity);
-    for (const { index, size, address } of this.#bars) {
-      this.#space.setUint32(bar(index), address, true);
+    let decodable: number = COMMAND.MEMORY;
+    for (const { index, space, size, address } of this.#bars) {
+      this.#space.setUint32(bar(index), address | (space === "ports" ? PORTS_BAR : 0), true);
       this.#writable.setUint32(bar(index), -size >>> 0, true);
+      decodable |= decodeBit(space);
     }
-    this.#writable.setUint16(0x04, COMMAND.MEMORY | COMMAND.MASTER | COMMAND.INTX_DISABLE, true);
+    this.#writable.setUint16(0x04, decodable | COMMAND.MASTER | COMMAND.INTX_DISABLE, true);
     this.#writable.setUint8(0x0c, 0xff); // cache line size: for software only
     if (options.interrupt) {
       this.#space.setUint8(0x3c, options.interrupt.irq);
@@ -103,34 +129,37 @@ export class PciFunction {
       const kept = this.#space.getUint8(offset + i) & ~mask;
       this.#space.setUint8(offset + i, kept | ((value >>> (8 * i)) & mask));
     }
-    if (offset < 0x08) {
-      this.#updateInterrupt();
-      this.onCommand?.();
-    }
+    if (offset < 0x08) this.onCommand?.();
     if (offset < 0x28) this.#decode();
+    for (const { at, capability, onWrite } of this.#listeners) {
+      if (offset < at + capability.byteLength && offset + width > at) onWrite(capability);
+    }
+    this.#updateInterrupt();
     for (const { at, capability, window } of this.#windows) {
       if (offset < at + 4 && offset + width > at) window.write(capability, this.#space.getUint32(at, true));
     }
   }
 
-  /** Maps each BAR where its register says while memory decoding is on (6.2.5), and takes it away otherwise. */
+  /** Maps each BAR where its register says while its space is decoded (6.2.5), and takes it away otherwise. */
   #decode(): void {
-    for (const { index, size, region } of this.#bars) {
-      const address = this.memoryEnabled ? this.#space.getUint32(bar(index), true) : undefined;
+    for (const { index, space, size, region } of this.#bars) {
+      const decoded = (this.#command & decodeBit(space)) !== 0;
+      const address = decoded ? (this.#space.getUint32(bar(index), true) & -size) >>> 0 : undefined;
       const before = this.#mapped.get(index);
       if (address === before) continue;
-      if (before !== undefined) this.#bus.unmap(before, size, region);
+      if (before !== undefined) this.#bus.unmap(space, before, size, region);
       this.#mapped.delete(index);
       if (address === undefined) continue;
-      this.#bus.map(address, size, region);
+      this.#bus.map(space, address, size, region);
       this.#mapped.set(index, address);
     }
   }
 
   #updateInterrupt(): void {
+    const asserted = this.#asserted && this.#messages?.enabled !== true;
     const status = this.#space.getUint16(0x06, true);
-    this.#space.setUint16(0x06, this.#asserted ? status | STATUS.INTX : status & ~STATUS.INTX, true);
-    this.#line?.set(this.#asserted && !(this.#command & COMMAND.INTX_DISABLE));
+    this.#space.setUint16(0x06, asserted ? status | STATUS.INTX : status & ~STATUS.INTX, true);
+    this.#line?.set(asserted && !(this.#command & COMMAND.INTX_DISABLE));
   }
 
   get #command(): number {
@@ -149,15 +178,14 @@ export class PciFunction {
   #link(capabilities: readonly PciCapability[]): void {
     let at = 0x40;
     let pointer = 0x34;
-    for (const { id, bytes, writable, window } of capabilities) {
+    for (const { id, bytes, writable, window, onWrite } of capabilities) {
       this.#space.setUint8(pointer, at);
       this.#space.setUint8(at, id);
       bytes.forEach((byte, i) => this.#space.setUint8(at + 2 + i, byte));
       writable?.forEach((bits, i) => this.#writable.setUint8(at + 2 + i, bits));
-      if (window) {
-        const capability = new DataView(this.#space.buffer, at + 2, bytes.length);
-        this.#windows.push({ at: at + 2 + window.offset, capability, window });
-      }
+      const capability = new DataView(this.#space.buffer, at + 2, bytes.length);
+      if (window) this.#windows.push({ at: at + 2 + window.offset, capability, window });
+      if (onWrite) this.#listeners.push({ at: at + 2, capability, onWrite });
       pointer = at + 1;
       at += (bytes.length + 2 + 3) & ~3;
     }
@@ -167,4 +195,8 @@ export class PciFunction {
 
 function bar(index: number): number {
   return 0x10 + 4 * index;
+}
+
+function decodeBit(space: BarSpace): number {
+  return space === "ports" ? COMMAND.PORTS : COMMAND.MEMORY;
 }

@@ -1,9 +1,12 @@
 import { type Cpu, MMIO_BLOCK } from "./cpu.ts";
 import type { MmioBus, MmioRegion } from "./mmio.ts";
-import { type BarBus, PciFunction, type PciFunctionOptions } from "./pci-function.ts";
+import { type BarBus, type BarSpace, PciFunction, type PciFunctionOptions } from "./pci-function.ts";
+import { PortBus } from "./ports.ts";
 
 /** Memory that the host bridge forwards to PCI; the DSDT says the same. Clear of v86's frame buffer at 0xE0000000. */
 export const PCI_WINDOW = { start: 0xc0000000, end: 0xe0000000 };
+/** I/O ports that it forwards: clear of everything that a PC and v86's ACPI device have at fixed ports. */
+export const PCI_PORTS = { start: 0xc000, end: 0x10000 };
 
 /** The host bridge that Linux expects to see: the oldest one that virtual machines show. */
 const HOST_BRIDGE = {
@@ -24,11 +27,13 @@ const LAST_SLOT = 31;
 export class PciBus implements BarBus {
   readonly #functions = new Map<number, PciFunction>();
   readonly #mmio: MmioBus;
+  readonly #ports: PortBus;
+  readonly #next: Record<BarSpace, number> = { memory: PCI_WINDOW.start, ports: PCI_PORTS.start };
   #address = 0;
-  #nextBar = PCI_WINDOW.start;
 
   constructor(cpu: Pick<Cpu, "onPort">, mmio: MmioBus) {
     this.#mmio = mmio;
+    this.#ports = new PortBus(cpu);
     this.#functions.set(0, new PciFunction({ identity: HOST_BRIDGE }, this));
     this.#connect(cpu);
   }
@@ -42,18 +47,22 @@ export class PciBus implements BarBus {
   }
 
   /** A free, aligned place for a BAR, as firmware would assign it. */
-  allocate(size: number): number {
-    const start = Math.ceil(this.#nextBar / size) * size;
-    this.#nextBar = start + size;
+  allocate(space: BarSpace, size: number): number {
+    const start = Math.ceil(this.#next[space] / size) * size;
+    this.#next[space] = start + size;
     return start;
   }
 
-  map(start: number, size: number, region: MmioRegion): void {
-    if (inWindow(start, size)) this.#mmio.map(start, size, region);
+  map(space: BarSpace, start: number, size: number, region: MmioRegion): void {
+    if (inWindow(space, start, size)) this.#bus(space).map(start, size, region);
   }
 
-  unmap(start: number, size: number, region: MmioRegion): void {
-    if (inWindow(start, size)) this.#mmio.unmap(start, size, region);
+  unmap(space: BarSpace, start: number, size: number, region: MmioRegion): void {
+    if (inWindow(space, start, size)) this.#bus(space).unmap(start, size, region);
+  }
+
+  #bus(space: BarSpace): MmioBus | PortBus {
+    return space === "ports" ? this.#ports : this.#mmio;
   }
 
   #connect(cpu: Pick<Cpu, "onPort">): void {
@@ -101,6 +110,7 @@ export class PciBus implements BarBus {
   }
 }
 
-function inWindow(start: number, size: number): boolean {
-  return start >= PCI_WINDOW.start && start + size <= PCI_WINDOW.end && size <= MMIO_BLOCK / 2;
+function inWindow(space: BarSpace, start: number, size: number): boolean {
+  const { start: first, end } = space === "ports" ? PCI_PORTS : PCI_WINDOW;
+  return start >= first && start + size <= end && size <= MMIO_BLOCK / 2;
 }

@@ -38,7 +38,7 @@ describe("ringside", { concurrency: 2 }, () => {
     ]) {
       assert.ok(stdout.includes(word), word);
     }
-    for (const word of ["124", "125", "memory=SIZE", "transport=pci|mmio", "event_idx=on|off"]) {
+    for (const word of ["124", "125", "memory=SIZE", "transport=pci|pci-transitional|", "event_idx=on|off"]) {
       assert.ok(stdout.includes(word), word);
     }
     for (const line of stdout.split("\n")) assert.ok(line.length <= 110, line);

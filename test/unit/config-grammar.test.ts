@@ -49,13 +49,14 @@ describe("a configuration that is read", () => {
 
   it("has every word of the grammar", () => {
     const text =
-      "image=debian&memory=1G&append=init=/bin/sh quiet&device=console,transport=mmio&device=rng,event_idx=off" +
+      "image=debian&memory=1G&append=init=/bin/sh quiet&mmio=cmdline&device=console,transport=mmio&device=rng,event_idx=off" +
       ",packed=on,in_order=on,ring_reset=off,notification_data=on,notif_config_data=on" +
       "&device=blk,id=home,store=idb,size=1G,transport=mmio,readonly=on,indirect=off,event_idx=on";
     assert.deepEqual(parseConfig(text, "node"), {
       image: "debian",
       memory: 1024 * MiB,
       append: "init=/bin/sh quiet",
+      mmio: "cmdline",
       devices: [
         { ...STANDARD_DEVICE, device: "console", transport: "mmio" },
         {
@@ -100,6 +101,36 @@ describe("a configuration that is read", () => {
     assert.deepEqual([packed, inOrder, notificationData, notifConfigData], [false, false, false, false]);
   });
 
+  it("gives a device on PCI as many MSI-X vectors as the text says, and else one for each queue and one more", () => {
+    assert.equal(disk("device=blk").vectors, undefined);
+    assert.equal(disk("device=blk,vectors=0").vectors, 0);
+    assert.equal(disk("device=blk,transport=pci-transitional,vectors=2048").vectors, 2048);
+    for (const wrong of ["2049", "-1", "1.5", "many", ""]) {
+      assert.throws(() => disk(`device=blk,vectors=${wrong}`), /MSI-X vectors from 0 to 2048/);
+    }
+    assert.throws(() => disk("device=blk,transport=mmio,vectors=2"), /transport=mmio has no MSI-X/);
+  });
+
+  it("gives a device on version 1 of virtio-mmio nothing that came later, and says so", () => {
+    const legacy = disk("device=blk,transport=mmio-legacy");
+    assert.equal(legacy.ringReset, false);
+    assert.equal(
+      formatConfig({ ...parseConfig("device=none"), devices: [legacy] }, "node").includes("ring_reset"),
+      false,
+    );
+    assert.equal(disk("device=blk,ring_reset=off,transport=mmio-legacy").ringReset, false);
+    for (const word of ["packed", "in_order", "ring_reset", "notification_data"]) {
+      assert.throws(
+        () => disk(`device=blk,${word}=on,transport=mmio-legacy`),
+        (error: ConfigError) => {
+          assert.equal(error.piece, `${word}=on`);
+          assert.match(error.message, new RegExp(`transport=mmio-legacy has no ${word}`));
+          return true;
+        },
+      );
+    }
+  });
+
   it("names disks by their place", () => {
     const ids = parseConfig("device=blk&device=rng&device=blk,id=x&device=blk", "node").devices.flatMap(
       (device) => (device.device === "blk" ? [device.id] : []),
@@ -142,7 +173,7 @@ describe("a configuration that is refused", () => {
     [
       "memroy=64M",
       "memroy",
-      /not a word that a machine has: expected image, memory, append or device/,
+      /not a word that a machine has: expected image, memory, append, mmio or device/,
       "memory",
     ],
     ["mem=64M", "mem", /not a word/, "memory"],
@@ -162,6 +193,7 @@ describe("a configuration that is refused", () => {
     ["memory=lots", "lots", /expected a size/],
     ["append=a%00b", "a%00b", /without control characters/],
     [`append=${"x".repeat(1537)}`, "x".repeat(1537), /at most 1536 bytes/],
+    ["mmio=dsdt", "dsdt", /expected acpi or cmdline/],
     ["append=50%", "%", /percent sign stands alone/, "%25"],
     ["append=a%C3%28", "%C3", /no UTF-8/],
     ["device=", "device=", /device is missing: expected console, rng, blk or none/],
@@ -178,8 +210,8 @@ describe("a configuration that is refused", () => {
       "transport",
     ],
     ["device=rng,id=x", "id", /not a word that a rng device has/],
-    ["device=blk,transport=isa", "isa", /expected pci or mmio/],
-    ["device=blk,transport=virtio-mmio", "virtio-mmio", /expected pci or mmio/, "mmio"],
+    ["device=blk,transport=isa", "isa", /expected pci, /],
+    ["device=blk,transport=virtio-mmio", "virtio-mmio", /expected pci, /, "mmio"],
     ["device=blk,readonly", "readonly", /has no value: expected readonly=on\|off/, "readonly=on"],
     ["device=blk,event_idx=yes", "yes", /expected on or off/, "on"],
     ["device=rng,packed=true", "true", /expected on or off/, "on"],

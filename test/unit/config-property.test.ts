@@ -24,15 +24,29 @@ const awkwardText = fc
   .filter((text) => !/[\p{Cc}\p{Cs}]/u.test(text));
 
 const common = {
-  transport: fc.constantFrom("pci" as const, "mmio" as const),
+  transport: fc.constantFrom("pci" as const, "mmio" as const, "mmio-legacy" as const),
   eventIdx: fc.boolean(),
   indirect: fc.boolean(),
   packed: fc.boolean(),
   inOrder: fc.boolean(),
   ringReset: fc.boolean(),
   notificationData: fc.boolean(),
-  notifConfigData: fc.constant(false), // on one transport only: see the grammar's own test
+  notifConfigData: fc.boolean(),
+  vectors: fc.option(fc.nat(2048), { nil: undefined }),
 };
+
+/** Without what a legacy device does not have. */
+function asTransportHas(device: DeviceConfig): DeviceConfig {
+  if (device.transport !== "mmio-legacy") return device;
+  return { ...device, packed: false, inOrder: false, ringReset: false, notificationData: false };
+}
+
+/** What only PCI has stays there. */
+function onlyPossible(device: DeviceConfig): DeviceConfig {
+  return device.transport.startsWith("pci")
+    ? device
+    : { ...device, notifConfigData: false, vectors: undefined };
+}
 
 const sectors = (most: number) => fc.integer({ min: 1, max: most / 512 }).map((count) => count * 512);
 const diskIds = fc.oneof(fc.constantFrom("disk0", "disk1", "home"), name(/^[A-Za-z0-9._-]{1,20}$/));
@@ -66,22 +80,26 @@ const entropy = record({ device: fc.constant("rng" as const), ...common });
 
 const devices = fc
   .array(fc.oneof(disks, consoles, entropy), { maxLength: 8 })
+  .map((list: DeviceConfig[]) => list.map(asTransportHas))
   .map((list: DeviceConfig[]) =>
-    list.filter(
-      (device, index) =>
-        !list
-          .slice(0, index)
-          .some((other) =>
-            device.device === "blk"
-              ? other.device === "blk" && other.id === device.id
-              : device.device === "console" && other.device === "console",
-          ),
-    ),
+    list
+      .map(onlyPossible)
+      .filter(
+        (device, index) =>
+          !list
+            .slice(0, index)
+            .some((other) =>
+              device.device === "blk"
+                ? other.device === "blk" && other.id === device.id
+                : device.device === "console" && other.device === "console",
+            ),
+      ),
   );
 const machines: fc.Arbitrary<MachineConfig> = record({
   image: fc.oneof(fc.constant("debian-busybox"), name(/^[a-z0-9][a-z0-9._-]{0,20}$/)),
   memory: fc.integer({ min: 64, max: 2048 }).map((count) => count * 1024 ** 2),
   append: awkwardText,
+  mmio: fc.constantFrom("acpi" as const, "cmdline" as const),
   devices,
 });
 

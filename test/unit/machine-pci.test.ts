@@ -56,8 +56,8 @@ class Scene {
   /** A function with one BAR; also where it is. */
   addWithBar(slot: number, size: number, answer: number): { region: Region; address: number } {
     const region = new Region(answer);
-    const address = this.pci.allocate(size);
-    this.add(slot, { bars: [{ index: 0, size, address, region }] });
+    const address = this.pci.allocate("memory", size);
+    this.add(slot, { bars: [{ index: 0, space: "memory", size, address, region }] });
     return { region, address };
   }
 
@@ -312,7 +312,15 @@ describe("a virtio device on the bus", () => {
     const transport: VirtioPci = new VirtioPci(device, { set: (on) => pciFunction.interrupt.set(on) });
     const pciFunction = scene.add(5, {
       identity: transport.identity,
-      bars: [{ index: 0, size: VirtioPci.barSize, address: scene.pci.allocate(0x2000), region: transport }],
+      bars: [
+        {
+          index: 0,
+          space: "memory",
+          size: VirtioPci.barSize,
+          address: scene.pci.allocate("memory", 0x2000),
+          region: transport,
+        },
+      ],
       capabilities: transport.capabilities(0).map((fields) => ({ id: 9, ...fields })),
     });
     device.connect(new FakeMemory(), transport);
@@ -376,7 +384,7 @@ describe("a virtio device on the bus", () => {
     aim(common!.offset, 4);
     scene.write(5, at + 16, 4, 1);
     aim(common!.offset + 4, 4);
-    assert.equal(scene.read(5, at + 16, 4), 1, "VERSION_1 in word 1");
+    assert.equal(scene.read(5, at + 16, 4), 0x101, "VERSION_1 and RING_RESET in word 1");
     device.changeConfig("word", 0xcafe1234);
     aim(config!.offset + 8, 4);
     assert.equal(scene.read(5, at + 16, 4), 0xcafe1234);
