@@ -126,7 +126,7 @@ export const COMMON_OPTIONS: OptionTable<CommonDeviceConfig> = {
     type: onOff,
     help: "offer VIRTIO_F_RING_RESET",
     akin: ["queue_reset"],
-    standard: ({ transport }) => STANDARD_DEVICE.ringReset && !isLegacy(transport),
+    standard: ({ transport }) => !isLegacy(transport) && STANDARD_DEVICE.ringReset,
     standardHelp: "on, with transport=mmio-legacy off",
   },
   notificationData: {

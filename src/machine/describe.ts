@@ -1,6 +1,8 @@
 import type { DeviceConfig, Transport } from "../config/types.ts";
 import type { VirtioDevice } from "../virtio/device.ts";
-import { featureNames } from "../virtio/spec.ts";
+import { featureNames, Status } from "../virtio/spec.ts";
+
+const READY = Status.DRIVER_OK | Status.DEVICE_NEEDS_RESET | Status.FAILED;
 
 /** One device as a person wants to see it. */
 export interface DeviceDescription {
@@ -31,7 +33,7 @@ export function describeDevice(config: DeviceConfig, device: VirtioDevice, addre
     id: config.device === "blk" ? config.id : undefined,
     transport: config.transport,
     address,
-    driverReady: device.live,
+    driverReady: (device.status & READY) === Status.DRIVER_OK,
     status: device.status,
     features: featureNames(device.kind, device.negotiated),
     queues: device.queues.map(({ name, size, enabled, counters }) => ({

@@ -9,6 +9,8 @@ export interface ImageManifest {
   files: { kernel: ImageFile; initrd: ImageFile };
   /** The kernel's command line; a machine's `append` is put after it. */
   kernelParameters: string;
+  /** The kernel takes `virtio_mmio.device=` parameters (CONFIG_VIRTIO_MMIO_CMDLINE_DEVICES); it does not unless true. */
+  mmioCommandLine?: boolean;
   /** The machine that the image expects, in bytes. */
   memory: { minimum: number; recommended: number };
   /** What it was made of, one entry a Debian package, with the pointer to its source. */

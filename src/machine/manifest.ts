@@ -23,6 +23,7 @@ function firstWrong(json: unknown): string | undefined {
   for (const name of ["name", "title", "description", "kernelParameters"]) {
     if (typeof manifest[name] !== "string") return name;
   }
+  if (!["undefined", "boolean"].includes(typeof manifest["mmioCommandLine"])) return "mmioCommandLine";
   const memory = record(manifest["memory"]);
   for (const name of ["minimum", "recommended"]) if (!isLength(memory[name])) return `memory.${name}`;
   const files = record(manifest["files"]);

@@ -73,6 +73,7 @@ const OPTIONS = {
   image: { type: "string", multiple: true },
   memory: { type: "string", multiple: true },
   append: { type: "string", multiple: true },
+  mmio: { type: "string", multiple: true },
   device: { type: "string", multiple: true },
 } as const;
 
@@ -121,7 +122,7 @@ function runOptions(positionals: readonly string[], values: Values): RunOptions 
 /** One text of the configuration and the options that are words of it. A link may stand for its fragment. */
 function joined(config: string, values: Values): string {
   const fragment = /^https?:\/\/[^#]*#?(.*)$/s.exec(config)?.[1] ?? config;
-  const words = (["image", "memory", "append", "device"] as const).flatMap((word) =>
+  const words = (["image", "memory", "append", "mmio", "device"] as const).flatMap((word) =>
     // On its own, a value's ampersand separates nothing.
     (values[word] ?? []).map((value) => `${word}=${value.replaceAll("&", "%26")}`),
   );

@@ -1,8 +1,8 @@
-import { ConfigError } from "../config/error.ts";
 import { parseConfig } from "../config/grammar.ts";
 import { checkPlatform } from "../config/platform.ts";
 import type { MachineConfig } from "../config/types.ts";
 import type { ExecOptions } from "../machine/agent.ts";
+import { checkFits } from "../machine/fits.ts";
 import type { ImageManifest } from "../machine/image.ts";
 import {
   type DeviceDescription,
@@ -63,12 +63,7 @@ export async function openMachine(
     loadImage(parsed.image, options.images ?? IMAGES_FOLDER),
     loadWasm(),
   ]);
-  if (parsed.memory < image.manifest.memory.minimum) {
-    const least = Math.ceil(image.manifest.memory.minimum / 1024 ** 2);
-    throw new ConfigError(`The image "${parsed.image}" does not start in so little memory`, {
-      expected: `memory=${least}M or more`,
-    });
-  }
+  checkFits(parsed, image.manifest);
   const disks = await openDisks(parsed);
   const states = new States(options.onState);
   let machine: Machine | undefined;

@@ -15,7 +15,7 @@ Options of run:
   --console            with --exec: what the guest's console says goes to stderr
   --size COLUMNSxROWS  the size of the guest's terminal; that of the window unless given
   --images FOLDER      where the guest images are; public/images unless given
-  --image, --memory, --append, --device VALUE
+  --image, --memory, --append, --mmio, --device VALUE
                        words of CONFIG as options, put after it; --device may be repeated
 
 On a console Ctrl-] leaves. Text from a pipe is typed when the guest is up. A machine is powered off before we

@@ -1,6 +1,5 @@
-import { ConfigError } from "../config/error.ts";
 import type { MachineConfig } from "../config/types.ts";
-import type { GuestImage } from "../machine/image.ts";
+import { checkFits } from "../machine/fits.ts";
 import { Machine } from "../machine/machine.ts";
 import { BootWatch } from "./boot-watch.ts";
 import { ByteChannel } from "./byte-channel.ts";
@@ -159,7 +158,7 @@ export class MachineHost implements HostApi {
     try {
       const [image, wasm] = await abortable(downloads, signal);
       this.#mark("downloaded");
-      checkMemory(present, image);
+      checkFits(present, image.manifest);
       return new Machine({
         config: present,
         image,
@@ -237,14 +236,6 @@ export class MachineHost implements HostApi {
     });
     return this.#input;
   }
-}
-
-function checkMemory({ memory }: MachineConfig, { manifest }: GuestImage): void {
-  const { minimum } = manifest.memory;
-  if (memory >= minimum) return;
-  throw new ConfigError(`The image "${manifest.name}" does not start in so little memory`, {
-    expected: `memory=${Math.ceil(minimum / 1024 ** 2)}M or more`,
-  });
 }
 
 function takesInput({ name }: MachineState): boolean {
