@@ -196,7 +196,7 @@ describe("taking a queue away", () => {
     driver.transport.selectQueue(1);
     assert.equal(driver.transport.queueEnabled(), true, "the other queue goes on");
 
-    driver.queues[0] = driver.setUpQueue(0, 32);
+    driver.rings[0] = driver.setUpQueue(0, 32);
     const done = driver.request(0, [{ address: 0x200, length: 8, writable: true }]);
     device.give(1, 2);
     assert.equal(await done, 2);

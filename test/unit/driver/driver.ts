@@ -1,6 +1,7 @@
 import type { VirtioDevice } from "../../../src/virtio/device.ts";
 import { FakeMemory } from "./memory.ts";
-import { DriverQueue, type Placement, type Segment } from "./queue.ts";
+import { PackedDriverQueue } from "./queue-packed.ts";
+import { DriverQueue, type Placement, type RingDriver, type Segment } from "./queue.ts";
 import { type DriverTransport, type Kind, plug } from "./transport.ts";
 
 /** Device status, 2.1. */
@@ -41,7 +42,8 @@ export interface DriverOptions {
 export class Driver {
   readonly memory: FakeMemory;
   readonly transport: DriverTransport;
-  readonly queues: DriverQueue[] = [];
+  /** Every queue that is set up, whatever its layout. */
+  readonly rings: RingDriver[] = [];
   features = 0n;
   /** Configuration change interrupts seen. */
   configChanges = 0;
@@ -85,22 +87,42 @@ export class Driver {
   }
 
   setUpQueues(): void {
-    this.queues.length = 0;
+    this.rings.length = 0;
     for (let index = 0; index < (this.#options.queues ?? 65536); index++) {
       this.transport.selectQueue(index);
       const maximum = this.transport.maximumSize();
       if (maximum === 0) break;
-      this.queues.push(this.setUpQueue(index, Math.min(maximum, this.#options.queueSize ?? maximum)));
+      this.rings.push(this.setUpRing(index, Math.min(maximum, this.#options.queueSize ?? maximum)));
     }
   }
 
+  /** The same for a split queue. @throws TypeError when it is packed. */
   setUpQueue(index: number, size: number): DriverQueue {
-    const queue = new DriverQueue(this.memory, size, this.has(EVENT_IDX));
+    return asSplit(this.setUpRing(index, size));
+  }
+
+  setUpRing(index: number, size: number): RingDriver {
+    const [eventIdx, inOrder] = [this.has(EVENT_IDX), this.has(IN_ORDER)];
+    const queue = this.has(RING_PACKED)
+      ? new PackedDriverQueue(this.memory, size, { eventIdx, inOrder })
+      : new DriverQueue(this.memory, size, eventIdx, inOrder);
     this.transport.selectQueue(index);
     this.transport.setQueueSize(size);
     this.transport.setAreas(queue);
     this.transport.enableQueue();
     return queue;
+  }
+
+  /** The split queues. @throws TypeError when they are packed. */
+  get queues(): DriverQueue[] {
+    return this.rings.map(asSplit);
+  }
+
+  /** A packed queue. @throws TypeError when it is split. */
+  packed(index: number): PackedDriverQueue {
+    const ring = this.rings[index];
+    if (ring instanceof PackedDriverQueue) return ring;
+    throw new TypeError("not a packed queue");
   }
 
   has(feature: bigint): boolean {
@@ -116,15 +138,20 @@ export class Driver {
 
   /** Adds a chain that the device does not see before the next kick. */
   enqueue(index: number, segments: readonly Segment[], placement: Placement = "direct"): Promise<number> {
-    const head = this.queues[index]!.add(segments, placement);
+    const head = this.rings[index]!.add(segments, placement);
     return new Promise((resolve) => this.#waiting.set(`${index}/${head}`, resolve));
   }
 
   /** Exposes what was added; notifies only when the device asked for it. Returns whether it did. */
   kick(index: number): boolean {
-    const wanted = this.queues[index]!.expose();
-    if (wanted) this.transport.notify(index);
+    const wanted = this.rings[index]!.expose();
+    if (wanted) this.notify(index);
     return wanted;
+  }
+
+  /** An available buffer notification, with its data if that was negotiated (2.9). */
+  notify(index: number): void {
+    this.transport.notify(index, this.has(NOTIFICATION_DATA) ? this.rings[index]!.next : undefined);
   }
 
   /** The interrupt handler: acknowledges, then takes what is used until nothing is left (2.7.14). */
@@ -134,13 +161,13 @@ export class Driver {
       if (events & 2) this.configChanges++;
       if (!(events & 1)) continue;
       this.queueInterrupts++;
-      this.queues.forEach((_, index) => this.reap(index));
+      this.rings.forEach((_, index) => this.reap(index));
     }
   }
 
   /** Takes used buffers and asks for an interrupt on the next one. */
   reap(index: number): void {
-    const queue = this.queues[index]!;
+    const queue = this.rings[index]!;
     for (let elements = queue.reap(); elements.length > 0; elements = queue.reap()) {
       for (const { id, length } of elements) {
         const key = `${index}/${id}`;
@@ -148,9 +175,14 @@ export class Driver {
         this.#waiting.delete(key);
         done?.(length);
       }
-      queue.usedEvent = queue.usedIndex;
+      queue.rearm();
     }
   }
+}
+
+function asSplit(ring: RingDriver): DriverQueue {
+  if (ring instanceof DriverQueue) return ring;
+  throw new TypeError("not a split queue");
 }
 
 /** Lets everything that waits in microtasks and in the event loop happen. */

@@ -46,6 +46,7 @@ export class PciTransport implements DriverTransport {
   readonly #notify: number;
   readonly #multiplier: number;
   #mapVectors = false;
+  #notifConfigData = false;
   /** Like the ISR status, from the messages that arrived. */
   #events = 0;
 
@@ -153,6 +154,7 @@ export class PciTransport implements DriverTransport {
   }
 
   acceptFeatures(features: bigint): void {
+    this.#notifConfigData = (features & (1n << 39n)) !== 0n;
     for (const word of [0, 1]) {
       this.write(0x08, 4, word);
       this.write(0x0c, 4, Number((features >> BigInt(32 * word)) & 0xffffffffn));
@@ -194,10 +196,13 @@ export class PciTransport implements DriverTransport {
     return this.read(0x1c, 2) === 1;
   }
 
-  notify(index: number): void {
+  /** 4.1.5.2, with what two features make of it. */
+  notify(index: number, next?: number): void {
     this.selectQueue(index);
     const offset = this.read(0x1e, 2) * this.#multiplier;
-    this.registers.write(this.#notify + offset, 2, index);
+    const queue = this.#notifConfigData ? this.read(0x38, 2) : index;
+    if (next === undefined) this.registers.write(this.#notify + offset, 2, queue);
+    else this.registers.write(this.#notify + offset, 4, queue + next * 0x10000);
   }
 
   acknowledge(): number {

@@ -7,12 +7,35 @@ export interface Segment {
   writable?: boolean;
 }
 
-/** Where a chain's descriptors lie: in the queue's table, in an indirect one, or the first in one and the rest in the other. */
+/**
+ * Where a chain's descriptors lie: in the queue's own table or ring, in an indirect table, or the first in one and the rest
+ * in the other (which a packed ring does not allow: all in a table then).
+ */
 export type Placement = "direct" | "indirect" | "unaligned-indirect" | "mixed";
 
 export interface UsedElement {
   id: number;
   length: number;
+}
+
+/** A driver's side of a virtqueue, whatever its layout. */
+export interface RingDriver {
+  readonly size: number;
+  readonly descriptors: number;
+  readonly available: number;
+  readonly used: number;
+  /** Descriptors of the queue that are not in use. */
+  readonly free: number;
+  /** What VIRTIO_F_NOTIFICATION_DATA adds to a notification: next_off, next_wrap as bit 15 (2.9). */
+  readonly next: number;
+  /** Makes a chain; not visible before `expose`. Returns what the device will call it when it gives it back. */
+  add(segments: readonly Segment[], placement?: Placement): number;
+  /** Lets the device see what was added; true when it wants to be told. */
+  expose(): boolean;
+  /** Takes what is newly used, and frees its descriptors. */
+  reap(): UsedElement[];
+  /** Asks for an interrupt when the next one is used. */
+  rearm(): void;
 }
 
 /** Descriptor flags, 2.7.5. */
@@ -21,34 +44,40 @@ export const WRITE = 2;
 export const INDIRECT = 4;
 
 /** The driver's side of a split virtqueue (2.7), written from the specification and from nothing else. */
-export class DriverQueue {
+export class DriverQueue implements RingDriver {
   readonly size: number;
   readonly descriptors: number;
   readonly available: number;
   readonly used: number;
   readonly #memory: FakeMemory;
   readonly #eventIdx: boolean;
+  readonly #inOrder: boolean;
   readonly #free: number[] = [];
-  /** Descriptors of the queue's table that each chain occupies, by head. */
-  readonly #occupied = new Map<number, number[]>();
+  /** By head, in the order in which they were made available: descriptors in the queue's table, and writable bytes. */
+  readonly #occupied = new Map<number, { own: number[]; writable: number }>();
   #nextAvailable = 0;
   /** avail.idx at the last look at whether to kick. */
   #kicked = 0;
   #lastUsed = 0;
 
-  constructor(memory: FakeMemory, size: number, eventIdx: boolean) {
+  constructor(memory: FakeMemory, size: number, eventIdx: boolean, inOrder = false) {
     this.#memory = memory;
     this.#eventIdx = eventIdx;
+    this.#inOrder = inOrder;
     this.size = size;
     this.descriptors = memory.allocate(16 * size, 16);
     this.available = memory.allocate(6 + 2 * size, 2);
     this.used = memory.allocate(6 + 8 * size, 4);
     for (let i = size - 1; i >= 0; i--) this.#free.push(i);
+    if (inOrder) this.#free.reverse();
   }
 
-  /** Descriptors of the queue's table that are not in use. */
   get free(): number {
     return this.#free.length;
+  }
+
+  get next(): number {
+    return this.#nextAvailable;
   }
 
   get availableIndex(): number {
@@ -87,7 +116,7 @@ export class DriverQueue {
     this.#memory.view.setUint16(at + 14, next, true);
   }
 
-  /** Makes a chain and puts its head into the ring; not visible before `expose`. Returns the head. */
+  /** Makes a chain and puts its head into the ring. Returns the head. */
   add(segments: readonly Segment[], placement: Placement = "direct"): number {
     const direct = placement === "direct" ? segments : placement === "mixed" ? segments.slice(0, 1) : [];
     const indirect = segments.slice(direct.length);
@@ -102,7 +131,8 @@ export class DriverQueue {
       this.describe(this.descriptors, own.at(-1)!, table, 16 * indirect.length, INDIRECT, 0);
     }
     const head = own[0]!;
-    this.#occupied.set(head, own);
+    const writable = segments.reduce((sum, segment) => sum + (segment.writable ? segment.length : 0), 0);
+    this.#occupied.set(head, { own, writable });
     this.push(head);
     return head;
   }
@@ -114,7 +144,7 @@ export class DriverQueue {
     this.#nextAvailable = (this.#nextAvailable + 1) & 0xffff;
   }
 
-  /** Lets the device see what was added; true when it wants to be told (2.7.10). */
+  /** 2.7.10 */
   expose(): boolean {
     const before = this.#kicked;
     const after = this.#nextAvailable;
@@ -129,23 +159,42 @@ export class DriverQueue {
     return false;
   }
 
-  /** Takes the used elements that are new, and frees their descriptors. */
   reap(): UsedElement[] {
     const elements: UsedElement[] = [];
     const { view } = this.#memory;
     while (this.#lastUsed !== this.usedIndex) {
       const at = this.used + 4 + 8 * (this.#lastUsed % this.size);
-      const element = { id: view.getUint32(at, true), length: view.getUint32(at + 4, true) };
-      elements.push(element);
-      this.#free.push(...(this.#occupied.get(element.id) ?? []));
-      this.#occupied.delete(element.id);
-      this.#lastUsed = (this.#lastUsed + 1) & 0xffff;
+      const id = view.getUint32(at, true);
+      if (this.#inOrder) this.#skipBatch(id, elements);
+      this.#finish({ id, length: view.getUint32(at + 4, true) }, elements);
     }
     return elements;
   }
 
+  /** 2.7.9: one element may stand for a batch that ends with it; the earlier ones were used completely. */
+  #skipBatch(id: number, elements: UsedElement[]): void {
+    if (!this.#occupied.has(id)) throw new Error(`the device used chain ${id}, which it does not have`);
+    for (const [older, { writable }] of this.#occupied) {
+      if (older === id) return;
+      this.#finish({ id: older, length: writable }, elements);
+    }
+  }
+
+  #finish(element: UsedElement, elements: UsedElement[]): void {
+    elements.push(element);
+    this.#free.push(...(this.#occupied.get(element.id)?.own ?? []));
+    this.#occupied.delete(element.id);
+    this.#lastUsed = (this.#lastUsed + 1) & 0xffff;
+  }
+
+  rearm(): void {
+    this.usedEvent = this.usedIndex;
+  }
+
   #take(count: number): number[] {
     if (count > this.#free.length) throw new RangeError("the test's queue is full");
+    // 2.7.5: in order from the table's first descriptor to its last, and round.
+    if (this.#inOrder) return this.#free.splice(0, count);
     return this.#free.splice(this.#free.length - count, count);
   }
 
