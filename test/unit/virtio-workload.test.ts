@@ -1,15 +1,22 @@
-/** The same random work over both transports, with random framing, against a plain array of bytes. */
+/** The same random work over both ring layouts and both transports, with random framing, against a plain array of bytes. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { MemoryDisk } from "../../src/backends/disk/memory.ts";
 import type { BlockBackend } from "../../src/virtio/block-backend.ts";
 import { type BlockAnswer, BlockDriver, IOERR, OK } from "./driver/block-driver.ts";
-import { EVENT_IDX, INDIRECT_DESC } from "./driver/driver.ts";
+import {
+  EVENT_IDX,
+  IN_ORDER,
+  INDIRECT_DESC,
+  NOTIF_CONFIG_DATA,
+  NOTIFICATION_DATA,
+  RING_PACKED,
+} from "./driver/driver.ts";
 import { FakeMemory } from "./driver/memory.ts";
 import type { Placement } from "./driver/queue.ts";
 import { SlowDisk } from "./driver/slow-disk.ts";
-import { KINDS } from "./driver/transport.ts";
+import { KINDS, type Kind } from "./driver/transport.ts";
 
 const SECTORS = 40;
 
@@ -29,6 +36,17 @@ interface Workload {
   queueSize: number;
 }
 
+/** What the device offers beside the standard features. */
+const EVERYTHING = { packed: true, inOrder: true, notificationData: true, notifConfigData: true };
+const LAYOUTS = ["split", "packed"] as const;
+
+interface Setting {
+  kind: Kind;
+  layout: (typeof LAYOUTS)[number];
+}
+
+const SETTINGS: readonly Setting[] = KINDS.flatMap((kind) => LAYOUTS.map((layout) => ({ kind, layout })));
+
 const request: fc.Arbitrary<Request> = fc.record({
   do: fc.constantFrom("read", "write", "flush"),
   sector: fc.nat(SECTORS + 2),
@@ -43,8 +61,11 @@ const request: fc.Arbitrary<Request> = fc.record({
 
 const workload: fc.Arbitrary<Workload> = fc.record({
   batches: fc.array(fc.array(request, { minLength: 1, maxLength: 6 }), { minLength: 1, maxLength: 12 }),
-  without: fc.constantFrom(0n, EVENT_IDX, INDIRECT_DESC, EVENT_IDX | INDIRECT_DESC),
-  queueSize: fc.constantFrom(128, 256),
+  without: fc
+    .subarray([EVENT_IDX, INDIRECT_DESC, IN_ORDER, NOTIFICATION_DATA, NOTIF_CONFIG_DATA])
+    .map((bits) => bits.reduce((set, bit) => set | bit, 0n)),
+  // The split ring takes the next smaller power of two.
+  queueSize: fc.constantFrom(128, 150, 255, 256),
 });
 
 function bytes({ sectors, seed }: Request): Uint8Array {
@@ -81,12 +102,16 @@ function send(block: BlockDriver, request: Request, indirect: boolean): Promise<
 /** Runs all batches on a fresh device; throws where an answer is not the model's. */
 async function run(
   work: Workload,
-  kind: "pci" | "mmio",
+  { kind, layout }: Setting,
   disk: BlockBackend,
   model: Model,
 ): Promise<BlockAnswer[]> {
   const memory = new FakeMemory(1 << 20);
-  const block = new BlockDriver(disk, { kind, memory, without: work.without, queueSize: work.queueSize });
+  const split = layout === "split";
+  const queueSize = split ? 2 ** Math.floor(Math.log2(work.queueSize)) : work.queueSize;
+  const without = work.without | (split ? RING_PACKED : 0n);
+  const block = new BlockDriver(disk, { kind, memory, without, queueSize, device: EVERYTHING });
+  assert.equal(block.driver.has(RING_PACKED), !split);
   const answers: BlockAnswer[] = [];
   for (const batch of work.batches) {
     const expected = batch.map((request) => model.apply(request));
@@ -102,24 +127,24 @@ async function run(
     answers.push(...got);
   }
   assert.equal(block.device.violations, 0);
-  assert.equal(block.driver.queues[0]!.free, work.queueSize, "every descriptor came back");
+  assert.equal(block.driver.rings[0]!.free, queueSize, "every descriptor came back");
   return answers;
 }
 
 describe("random block workloads", () => {
-  it("2.7.4, 5.2.6: PCI and MMIO give the same, which is what an array gives", async () => {
+  it("2.7.4, 2.8.5, 5.2.6: split and packed, PCI and MMIO give the same, which is what an array gives", async () => {
     await fc.assert(
       fc.asyncProperty(workload, async (work) => {
         const results = [];
-        for (const kind of KINDS) {
+        for (const setting of SETTINGS) {
           const disk = new MemoryDisk(512 * SECTORS);
           const model = new Model();
-          results.push(await run(work, kind, disk, model));
+          results.push(await run(work, setting, disk, model));
           const whole = new Uint8Array(512 * SECTORS);
           disk.read(0, whole);
           assert.deepEqual(whole, model.disk);
         }
-        assert.deepEqual(results[0], results[1]);
+        for (const other of results.slice(1)) assert.deepEqual(other, results[0]);
       }),
       { numRuns: 120 },
     );
@@ -129,7 +154,7 @@ describe("random block workloads", () => {
     await fc.assert(
       fc.asyncProperty(workload, async (work) => {
         const single = { ...work, batches: work.batches.flat().map((request) => [request]) };
-        for (const kind of KINDS) {
+        for (const setting of SETTINGS) {
           const disk = new SlowDisk(512 * SECTORS);
           disk.slow = true;
           let ended = false;
@@ -138,7 +163,7 @@ describe("random block workloads", () => {
             if (!ended) setImmediate(answer);
           };
           answer();
-          await run(single, kind, disk, new Model()).finally(() => (ended = true));
+          await run(single, setting, disk, new Model()).finally(() => (ended = true));
         }
       }),
       { numRuns: 40 },

@@ -1,3 +1,4 @@
+import type { DeviceOptions } from "../../../src/virtio/device.ts";
 import { BlockDevice } from "../../../src/virtio/block.ts";
 import type { BlockBackend } from "../../../src/virtio/block-backend.ts";
 import { Driver, type DriverOptions } from "./driver.ts";
@@ -37,8 +38,8 @@ export class BlockDriver {
   readonly device: BlockDevice;
   readonly driver: Driver;
 
-  constructor(backend: BlockBackend, options: DriverOptions = {}) {
-    this.device = new BlockDevice({ id: "disk-under-test", backend });
+  constructor(backend: BlockBackend, options: DriverOptions & { device?: DeviceOptions } = {}) {
+    this.device = new BlockDevice({ id: "disk-under-test", backend, ...options.device });
     this.driver = Driver.start(this.device, options);
   }
 
