@@ -118,7 +118,7 @@ function placeQueue({ device, state }: VirtioPci, page: number): void {
   const { queue, queueSelect } = state;
   if (!queue)
     device.violation("4.1.5.1.3", `an address for queue ${queueSelect}, though there is no such queue`);
-  else if (page === 0) device.resetQueue(queue);
+  else if (page === 0) device.disableQueue(queue);
   else if (queue.enabled)
     device.violation("4.1.5.1.3", `queue ${queueSelect} moved while in use`, queueSelect);
   else {
