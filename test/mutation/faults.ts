@@ -1,6 +1,14 @@
 import type { Fault } from "./fault.ts";
+import { CHAIN_FAULTS } from "./faults/chain.ts";
 import { DEVICE_FAULTS } from "./faults/device.ts";
 import { MODEL_FAULTS } from "./faults/models.ts";
+import { PACKED_FAULTS } from "./faults/packed.ts";
 import { SPLIT_FAULTS } from "./faults/split.ts";
 
-export const FAULTS: readonly Fault[] = [...SPLIT_FAULTS, ...DEVICE_FAULTS, ...MODEL_FAULTS];
+export const FAULTS: readonly Fault[] = [
+  ...CHAIN_FAULTS,
+  ...SPLIT_FAULTS,
+  ...PACKED_FAULTS,
+  ...DEVICE_FAULTS,
+  ...MODEL_FAULTS,
+];

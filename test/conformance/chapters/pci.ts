@@ -108,8 +108,10 @@ export const pci: Chapter = {
         deviceFeature: {
           must: "device_feature shows the offered bits of the selected word, 0 for words beyond the second",
           tests: [
-            ...status("4.1.4.3.1: feature words other than 0 and 1 are 0 and take nothing"),
-            ...status("2.2: offers VERSION_1 always, INDIRECT_DESC and EVENT_IDX unless switched off"),
+            ...status("4.1.4.3.1: feature words other than 0 and 1 offer nothing"),
+            ...status(
+              "2.2: offers VERSION_1 always, three features unless switched off, the others when switched on",
+            ),
           ],
         },
         driverFeature: {

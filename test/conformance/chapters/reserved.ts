@@ -13,7 +13,9 @@ export const reserved: Chapter = {
       rows: {
         version1: {
           must: "offers VERSION_1",
-          tests: status("2.2: offers VERSION_1 always, INDIRECT_DESC and EVENT_IDX unless switched off"),
+          tests: status(
+            "2.2: offers VERSION_1 always, three features unless switched off, the others when switched on",
+          ),
         },
         inOrder: {
           must: "with IN_ORDER uses buffers in the order in which they became available",

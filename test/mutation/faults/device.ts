@@ -7,8 +7,8 @@ const queue = (fault: Omit<Fault, "file">): Fault => ({ file: "src/virtio/queue.
 export const DEVICE_FAULTS: readonly Fault[] = [
   device({
     wrong: "accepts features that it does not offer",
-    find: "const unknown = this.#accepted & ~this.offered;",
-    replace: "const unknown = 0n;",
+    find: "    if (unknown !== 0n) refused = `the driver",
+    replace: "    if (unknown < 0n) refused = `the driver",
     tests: ["virtio-status"],
   }),
   device({
