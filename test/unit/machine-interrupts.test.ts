@@ -148,35 +148,35 @@ describe("interrupt lines on v86's chips", () => {
   });
 });
 
-describe("shared wires", () => {
-  /** Chips in plain arrays. */
-  class FakeChips {
-    readonly inGuest: boolean = true;
-    delivered = 0;
-    readonly #chips = new Map<ChipName, Chip>(
-      CHIPS.map((name) => {
-        const words = new Uint32Array(52);
-        return [name, { bytes: new Uint8Array(words.buffer), words }];
-      }),
-    );
+/** Chips in plain arrays. */
+class FakeChips {
+  readonly inGuest: boolean = true;
+  delivered = 0;
+  readonly #chips = new Map<ChipName, Chip>(
+    CHIPS.map((name) => {
+      const words = new Uint32Array(52);
+      return [name, { bytes: new Uint8Array(words.buffer), words }];
+    }),
+  );
 
-    chip(name: ChipName): Chip {
-      return this.#chips.get(name)!;
-    }
-
-    deliverInterrupts(): void {
-      this.delivered++;
-    }
-
-    pic(irq: number): boolean {
-      return (this.chip(irq < 8 ? "master" : "slave").bytes[11]! & (1 << (irq & 7))) !== 0;
-    }
-
-    ioapic(gsi: number): boolean {
-      return (this.chip("ioapic").words[51]! & (1 << gsi)) !== 0;
-    }
+  chip(name: ChipName): Chip {
+    return this.#chips.get(name)!;
   }
 
+  deliverInterrupts(): void {
+    this.delivered++;
+  }
+
+  pic(irq: number): boolean {
+    return (this.chip(irq < 8 ? "master" : "slave").bytes[11]! & (1 << (irq & 7))) !== 0;
+  }
+
+  ioapic(gsi: number): boolean {
+    return (this.chip("ioapic").words[51]! & (1 << gsi)) !== 0;
+  }
+}
+
+describe("shared wires", () => {
   it("a pin is high while any of its devices asserts it, and each device counts once", () => {
     const chips = new FakeChips();
     const controller = new InterruptController(chips);
@@ -218,6 +218,104 @@ describe("shared wires", () => {
     line.set(true);
     line.set(true);
     line.set(false);
+    assert.equal(outside.delivered, 1);
+  });
+});
+
+describe("messages into the local APIC (Intel SDM volume 3, 10.11)", () => {
+  const FIXED = 0;
+  const LOWEST_PRIORITY = 1 << 8;
+
+  /** A CPU whose APIC has this ID, logical destination and destination format. */
+  const apic = (id = 0, logical = 1, flat = true): { chips: FakeChips; controller: InterruptController } => {
+    const chips = new FakeChips();
+    const { words } = chips.chip("apic");
+    words[0] = id << 24;
+    words[41] = flat ? 0xffffffff : 0x0fffffff;
+    words[42] = (logical << 24) >>> 0;
+    return { chips, controller: new InterruptController(chips) };
+  };
+  const address = (destination: number, bits = 0): number => (0xfee00000 | (destination << 12) | bits) >>> 0;
+  const requested = (chips: FakeChips): number[] => {
+    const { words } = chips.chip("apic");
+    return Array.from({ length: 256 }, (_, i) => i).filter((i) => words[16 + (i >> 5)]! & (1 << (i & 31)));
+  };
+  const LOGICAL = 4;
+  const HINT = 8;
+
+  it("set the vector's request bit; edge-triggered, so its trigger mode bit is cleared", () => {
+    const { chips, controller } = apic();
+    const { words } = chips.chip("apic");
+    words.fill(0xffffffff, 32, 40);
+    for (const vector of [16, 0x41, 0xfe]) controller.send(address(0), vector | FIXED);
+    assert.deepEqual(requested(chips), [16, 0x41, 0xfe]);
+    for (const vector of [16, 0x41, 0xfe]) assert.equal(words[32 + (vector >> 5)]! & (1 << (vector & 31)), 0);
+    controller.send(address(0), 0x41);
+    assert.deepEqual(requested(chips), [16, 0x41, 0xfe], "one that waits already takes it in");
+    assert.deepEqual([...words.subarray(24, 32)], Array<number>(8).fill(0));
+  });
+
+  it("by physical destination: our ID and the broadcast", () => {
+    for (const [id, destination, mine] of [
+      [0, 0, true],
+      [0, 1, false],
+      [3, 3, true],
+      [3, 0, false],
+      [3, 0xff, true],
+    ] as const) {
+      const { chips, controller } = apic(id);
+      controller.send(address(destination, HINT), 0x50);
+      assert.equal(requested(chips).length, mine ? 1 : 0, `${destination} to ${id}`);
+    }
+  });
+
+  it("by logical destination: any of our bits in the flat model, of our cluster in the other", () => {
+    for (const [logical, flat, destination, mine] of [
+      [1, true, 1, true],
+      [1, true, 3, true],
+      [1, true, 2, false],
+      [1, true, 0xff, true],
+      [0x21, false, 0x21, true],
+      [0x21, false, 0x23, true],
+      [0x21, false, 0x22, false],
+      [0x21, false, 0x11, false],
+      [0x21, false, 0xff, true],
+    ] as const) {
+      const { chips, controller } = apic(0, logical, flat);
+      controller.send(address(destination, LOGICAL), 0x50 | LOWEST_PRIORITY);
+      assert.equal(requested(chips).length, mine ? 1 : 0, `${destination} to ${logical}`);
+    }
+  });
+
+  it("nobody takes other addresses, other delivery modes, and vectors below 16", () => {
+    const { chips, controller } = apic();
+    for (const elsewhere of [0, 0x1000, 0xfec00000, 0xfed00000, 0xfef00000, 0xffffffff]) {
+      controller.send(elsewhere, 0x50);
+    }
+    for (const mode of [2, 3, 4, 5, 6, 7]) controller.send(address(0), 0x50 | (mode << 8));
+    for (const vector of [0, 2, 15]) controller.send(address(0), vector);
+    assert.deepEqual(requested(chips), []);
+  });
+
+  it("level-triggered ones say whether the line goes up", () => {
+    const { chips, controller } = apic();
+    controller.send(address(0), 0x50 | (1 << 15));
+    assert.deepEqual(requested(chips), []);
+    controller.send(address(0), 0x50 | (1 << 15) | (1 << 14));
+    assert.deepEqual(requested(chips), [0x50]);
+    assert.equal(chips.chip("apic").words[32 + 2]! & (1 << 16), 1 << 16);
+  });
+
+  it("are delivered at once only while the guest is not running", () => {
+    const { chips, controller } = apic();
+    controller.send(address(0), 0x50);
+    assert.equal(chips.delivered, 0);
+    const outside = new (class extends FakeChips {
+      override readonly inGuest = false;
+    })();
+    new InterruptController(outside).send(address(0), 0x50);
+    assert.equal(outside.delivered, 1);
+    new InterruptController(outside).send(0, 0x50);
     assert.equal(outside.delivered, 1);
   });
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { MmioBus, type MmioRegion } from "../../src/machine/mmio.ts";
-import { PCI_WINDOW, PciBus } from "../../src/machine/pci.ts";
+import { PCI_PORTS, PCI_WINDOW, PciBus } from "../../src/machine/pci.ts";
 import { PciFunction, type PciFunctionOptions } from "../../src/machine/pci-function.ts";
 import { VirtioPci } from "../../src/virtio/transport/pci.ts";
 import { FakeCpu } from "./driver/fake-cpu.ts";
@@ -282,6 +282,89 @@ describe("PCI configuration space of a function (PCI 3.0, 6)", () => {
     scene.write(2, BAR, 4, second.address);
     assert.equal(scene.cpu.read(first.address, 4), 0x11111111);
     assert.equal(scene.cpu.read(second.address, 4), 0x22222222);
+  });
+});
+
+describe("I/O BARs (PCI 3.0, 6.2.5)", () => {
+  const PORTS = 1;
+
+  const withPorts = (
+    scene: Scene,
+    slot: number,
+    size: number,
+    answer: number,
+  ): { region: Region; address: number } => {
+    const region = new Region(answer);
+    const address = scene.pci.allocate("ports", size);
+    scene.add(slot, { bars: [{ index: 0, space: "ports", size, address, region }] });
+    return { region, address };
+  };
+
+  for (const size of [4, 32, 256]) {
+    it(`6.2.5.1: one of ${size} ports says that it is one, tells its size and keeps its address`, () => {
+      const scene = new Scene();
+      const { address } = withPorts(scene, 1, size, 7);
+      assert.equal(scene.read(1, BAR), address | 1);
+      scene.write(1, BAR, 4, 0xffffffff);
+      assert.equal(scene.read(1, BAR), ((-size >>> 0) | 1) >>> 0);
+      scene.write(1, BAR, 4, address);
+      assert.equal(scene.read(1, BAR), address | 1, "bit 0 cannot be written");
+    });
+  }
+
+  it("6.2.2: ports are decoded only while the command register says so, which memory's bit does not", () => {
+    const scene = new Scene();
+    const { address, region } = withPorts(scene, 1, 32, 0x12345678);
+    scene.write(1, COMMAND, 2, MEMORY | MASTER);
+    assert.equal(scene.cpu.in(address, 4), undefined);
+    scene.write(1, COMMAND, 2, PORTS);
+    assert.equal(scene.read(1, COMMAND, 2), PORTS);
+    assert.equal(scene.cpu.in(address, 4), 0x12345678);
+    assert.equal(scene.cpu.in(address + 5, 1), 5);
+    scene.cpu.out(address + 16, 2, 0x1234);
+    scene.cpu.out(address + 4, 4, 0x80000000);
+    scene.cpu.out(address + 31, 1, 9);
+    assert.deepEqual(region.writes, ["10/2=1234", "4/4=80000000", "1f/1=9"]);
+    scene.write(1, COMMAND, 2, 0);
+    assert.deepEqual(
+      ([1, 2, 4] as const).map((width) => scene.cpu.in(address, width)),
+      [0xff, 0xffff, 0xffffffff],
+    );
+    scene.cpu.out(address, 4, 1);
+    assert.equal(region.writes.length, 3);
+  });
+
+  it("a function without ports has no bit for them", () => {
+    const scene = new Scene();
+    scene.addWithBar(1, 0x1000, 7);
+    scene.write(1, COMMAND, 2, 0xffff);
+    assert.equal(scene.read(1, COMMAND, 2) & PORTS, 0);
+  });
+
+  it("one that is written moves at once; where it lay over another, that one answers again afterwards", () => {
+    const scene = new Scene();
+    const [first, second] = [withPorts(scene, 1, 16, 0x11111111), withPorts(scene, 2, 16, 0x22222222)];
+    for (const slot of [1, 2]) scene.write(slot, COMMAND, 2, PORTS);
+    scene.write(2, BAR, 4, first.address);
+    assert.equal(scene.cpu.in(first.address, 4), 0x22222222);
+    assert.equal(scene.cpu.in(second.address, 4), 0xffffffff);
+    scene.write(2, BAR, 4, 0xfff0);
+    assert.equal(scene.cpu.in(first.address, 4), 0x11111111);
+    assert.equal(scene.cpu.in(0xfff0, 4), 0x22222222);
+    assert.equal(scene.cpu.in(0xfffe, 1), 14);
+  });
+
+  it("outside the bridge's ports it answers nowhere: not over the configuration ports, not over the ACPI registers", () => {
+    const scene = new Scene();
+    withPorts(scene, 1, 4, 0x11111111);
+    scene.write(1, COMMAND, 2, PORTS);
+    const before = [...scene.cpu.ports.keys()];
+    for (const address of [0, 0x3f8, 0xcfc, 0xb004, PCI_PORTS.start - 4, 0x10000, 0xfffffffc]) {
+      scene.write(1, BAR, 4, address);
+      assert.equal(scene.read(1, BAR), address + 1);
+    }
+    assert.deepEqual([...scene.cpu.ports.keys()], before);
+    assert.equal(scene.read(1, 0), 0x10421af4);
   });
 });
 
