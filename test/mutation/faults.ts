@@ -1,8 +1,10 @@
 import type { Fault } from "./fault.ts";
 import { CHAIN_FAULTS } from "./faults/chain.ts";
 import { DEVICE_FAULTS } from "./faults/device.ts";
+import { MMIO_FAULTS } from "./faults/mmio.ts";
 import { MODEL_FAULTS } from "./faults/models.ts";
 import { PACKED_FAULTS } from "./faults/packed.ts";
+import { PCI_FAULTS } from "./faults/pci.ts";
 import { SPLIT_FAULTS } from "./faults/split.ts";
 
 export const FAULTS: readonly Fault[] = [
@@ -10,5 +12,7 @@ export const FAULTS: readonly Fault[] = [
   ...SPLIT_FAULTS,
   ...PACKED_FAULTS,
   ...DEVICE_FAULTS,
+  ...PCI_FAULTS,
+  ...MMIO_FAULTS,
   ...MODEL_FAULTS,
 ];

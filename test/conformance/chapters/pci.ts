@@ -324,22 +324,50 @@ export const pci: Chapter = {
       number: "4.1.5.1.2.1",
       title: "MSI-X vector configuration",
       rows: {
-        tableSize: { must: "the capability's table size is the number of vectors", tests: msix() },
-        map: { must: "any event can be mapped to any vector of the table", tests: msix() },
-        unmap: { must: "any event can be unmapped", tests: msix() },
+        tableSize: {
+          must: "the capability's table size is the number of vectors",
+          tests: msix(
+            "PCI 6.8.2.3 to 6.8.2.5: one vector for each queue and one more, table and pending bits in a BAR of their own",
+          ),
+        },
+        map: {
+          must: "any event can be mapped to any vector of the table",
+          tests: msix(
+            "4.1.5.1.2.1: any event takes any vector of the table, and NO_VECTOR; what is mapped reads back",
+          ),
+        },
+        unmap: {
+          must: "any event can be unmapped",
+          tests: msix(
+            "4.1.5.1.2.1: any event takes any vector of the table, and NO_VECTOR; what is mapped reads back",
+          ),
+        },
         readBack: {
           must: "the vector registers read back what is mapped, NO_VECTOR if nothing is",
-          tests: msix(),
+          tests: msix(
+            "4.1.5.1.2.1: any event takes any vector of the table, and NO_VECTOR; what is mapped reads back",
+          ),
         },
-        reset: { must: "after a reset nothing is mapped", tests: msix() },
-        failure: { must: "a mapping that fails reads back as NO_VECTOR", tests: msix() },
+        reset: {
+          must: "after a reset nothing is mapped",
+          tests: msix("4.1.5.1.2.1: every event is unmapped by a reset"),
+        },
+        failure: {
+          must: "a mapping that fails reads back as NO_VECTOR",
+          tests: msix(
+            "4.1.5.1.2.1: a vector outside the table fails: NO_VECTOR reads back, and the driver is told",
+          ),
+        },
       },
     },
     {
       number: "4.1.5.3.1",
       title: "Used buffer notifications",
       rows: {
-        unmapped: { must: "with MSI-X on, a queue without a vector sends no interrupt", tests: msix() },
+        unmapped: {
+          must: "with MSI-X on, a queue without a vector sends no interrupt",
+          tests: msix("4.1.5.3.1, 4.1.5.4.1: an event without a vector sends nothing, and raises no line"),
+        },
       },
     },
     {
@@ -348,7 +376,7 @@ export const pci: Chapter = {
       rows: {
         unmapped: {
           must: "with MSI-X on, configuration changes without a vector send no interrupt",
-          tests: msix(),
+          tests: msix("4.1.5.3.1, 4.1.5.4.1: an event without a vector sends nothing, and raises no line"),
         },
       },
     },
