@@ -26,6 +26,8 @@ describe("how the page looks", { timeout: 4 * bootTimeout }, () => {
       const watched = await site.open(link, { colorScheme });
       const { page } = watched;
       assert.equal(await page.evaluate(() => document.documentElement.dataset["theme"]), colorScheme);
+      // The software that stands in for a graphics card here would take the processor from the guest.
+      assert.equal(await page.locator(".terminal-place").getAttribute("data-renderer"), "dom");
       await watched.reaches("running");
       await watched.shows("ringside: prompt");
       for (const { name, width, height } of sizes) {

@@ -25,6 +25,12 @@ void describe("the console", () => {
     ]);
   });
 
+  void it("lets the writer go first: the thread that Linux wakes for each piece of output runs after it", async () => {
+    await using guest = await boot("");
+    const niceness = "cut -d ' ' -f 19 /proc/$(pidof khvcd)/stat";
+    await until(async () => (await guest.sh(niceness)) === "19", "the thread's priority");
+  });
+
   void it("loses no byte to a slow terminal", async () => {
     const hash = createHash("sha256");
     let bytes = 0;

@@ -191,9 +191,13 @@ export class TerminalView implements SessionTerminal {
     this.#terminal.options.cursorBlink = !this.#stillness.matches;
   };
 
-  /** The WebGL renderer where there is one. When its context is lost, xterm.js's own renderer takes over. */
+  /**
+   * The WebGL renderer where there is a graphics card behind it: done in software it takes the processor from the guest.
+   * When its context is lost, xterm.js's own renderer takes over.
+   */
   #useGraphicsCard(container: HTMLElement): void {
     container.dataset.renderer = "dom";
+    if (!hasGraphicsCard()) return;
     try {
       const webgl = new WebglAddon();
       webgl.onContextLoss(() => {
@@ -206,6 +210,18 @@ export class TerminalView implements SessionTerminal {
       // No WebGL 2 here.
     }
   }
+}
+
+/** Whether WebGL 2 is there, and drawn by a graphics card. */
+function hasGraphicsCard(): boolean {
+  const gl = document.createElement("canvas").getContext("webgl2", { failIfMajorPerformanceCaveat: true });
+  if (!gl) return false;
+  // Chromium's own software renderer does not count as a caveat everywhere.
+  const names = gl.getExtension("WEBGL_debug_renderer_info");
+  const renderer = String(gl.getParameter(names ? names.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
+  // A page may have a few contexts at a time: this one shall not wait for the garbage collector.
+  gl.getExtension("WEBGL_lose_context")?.loseContext();
+  return !/swiftshader|llvmpipe|softpipe|software|basic render/i.test(renderer);
 }
 
 function openLink(uri: string): void {
