@@ -6,6 +6,7 @@ import { findRecipe } from "./catalogue.ts";
 import { withLock } from "./lock.ts";
 import type { Progress } from "./progress.ts";
 import type { Recipe } from "./recipe.ts";
+import { requirePrograms, run } from "./run.ts";
 import { isCurrent, recipeHash, writeStamp } from "./stamp.ts";
 
 const PROJECT = join(import.meta.dirname, "..");
@@ -66,9 +67,17 @@ async function make(recipe: Recipe, hash: string, progress: Progress, refresh: b
   try {
     await recipe.make({
       apt: new PrivateApt(join(PROJECT, ".cache/images/apt"), recipe.release, recipe.architecture),
+      toolsApt: async () => {
+        const architecture = await machineArchitecture();
+        return new PrivateApt(
+          join(PROJECT, `.cache/images/apt-tools-${architecture}`),
+          recipe.release,
+          architecture,
+        );
+      },
       refresh,
       progress,
-      recipeFolder: join(import.meta.dirname, recipe.name),
+      name: recipe.name,
       publicFolder: fresh,
       cacheFolder,
       scratchFolder,
@@ -82,4 +91,10 @@ async function make(recipe: Recipe, hash: string, progress: Progress, refresh: b
   } finally {
     for (const folder of [fresh, old, scratchFolder]) await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** As Debian calls it: amd64, arm64. */
+async function machineArchitecture(): Promise<string> {
+  requirePrograms({ dpkg: "dpkg" });
+  return (await run("dpkg", ["--print-architecture"])).stdout.toString().trim();
 }

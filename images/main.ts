@@ -1,18 +1,21 @@
-/** `npm run images -- [--refresh] [NAME…]`: makes guest images from Debian's packages. */
+/** `npm run images -- [--refresh] [--mmio-cmdline] [NAME…]`: makes guest images from Debian's packages. */
 import { parseArgs } from "node:util";
-import { imageNames } from "./catalogue.ts";
+import { imageNames, imageOptions, usualImages } from "./catalogue.ts";
 import { ensureImages } from "./ensure.ts";
 import { ImageBuildError, reason } from "./errors.ts";
 import { streamProgress } from "./progress.ts";
 
-const HELP = `npm run images -- [--refresh] [NAME…]
+const HELP = `npm run images -- [--refresh] [--mmio-cmdline] [NAME…]
 
 Makes guest images under public/images/ from Debian's packages; those that are there already are left alone.
 No root is needed, and the system's packages stay as they are.
 
-  NAME       one of: ${imageNames.join(", ")} (default: all)
-  --refresh  make them anew, from the newest packages that the mirror has
-  --help     this text
+  NAME            one of: ${imageNames.join(", ")}
+                  (without any: ${usualImages.join(", ")})
+  --mmio-cmdline  ${imageOptions.get("mmio-cmdline")!} too: its kernel finds virtio-mmio devices
+                  by parameters. Downloads Linux's source and a compiler, 190 MB
+  --refresh       make them anew, from the newest packages that the mirror has
+  --help          this text
 
 RINGSIDE_DEBIAN_MIRROR: address of the Debian archive to download from, and, after a space, of its security archive
 (default: the Debian mirrors in this machine's apt sources).
@@ -24,7 +27,11 @@ async function main(args: string[]): Promise<number> {
     options = parseArgs({
       args,
       allowPositionals: true,
-      options: { refresh: { type: "boolean" }, help: { type: "boolean", short: "h" } },
+      options: {
+        refresh: { type: "boolean" },
+        "mmio-cmdline": { type: "boolean" },
+        help: { type: "boolean", short: "h" },
+      },
     });
   } catch (error) {
     process.stderr.write(`${reason(error)}\n\n${HELP}`);
@@ -34,7 +41,11 @@ async function main(args: string[]): Promise<number> {
     process.stdout.write(HELP);
     return 0;
   }
-  const names = options.positionals.length > 0 ? [...new Set(options.positionals)] : [...imageNames];
+  const asked = [...imageOptions]
+    .filter(([option]) => options.values[option as "mmio-cmdline"] === true)
+    .map(([, name]) => name);
+  const named = options.positionals.length > 0 ? options.positionals : usualImages;
+  const names = [...new Set([...named, ...asked])];
   try {
     const made = await ensureImages(names, streamProgress(process.stderr, ""), {
       refresh: options.values.refresh ?? false,

@@ -22,6 +22,10 @@ export interface Package {
 
 /** The packages that a recipe wants. */
 export interface PackageChoice {
+  /** Where they come from: `build.apt` unless given. */
+  apt?: PrivateApt;
+  /** The file in which they are remembered: packages.json unless given. */
+  list?: string;
   /** What it asks for; another list than the last build's is resolved anew. */
   wanted: readonly string[];
   /** Finds the real packages, in an order that the recipe knows. */
@@ -41,16 +45,17 @@ interface Kept {
  * changed recipe needs no network; `build.refresh` asks the mirror for newer ones.
  */
 export async function acquirePackages(build: Build, choice: PackageChoice): Promise<Package[]> {
-  const listFile = join(build.cacheFolder, "packages.json");
+  const { apt = build.apt, list = "packages.json" } = choice;
+  const listFile = join(build.cacheFolder, list);
   if (!build.refresh) {
     const kept = await readKept(listFile, choice.wanted);
     if (kept) return kept;
   }
   build.progress.step("Reading Debian's package lists");
-  await build.apt.update(build.progress);
-  const controls = await choice.resolve(build.apt);
+  await apt.update(build.progress);
+  const controls = await choice.resolve(apt);
   build.progress.step(`Downloading ${controls.map((control) => control.get("Package")!).join(", ")}`);
-  const files = await build.apt.download(controls, build.progress);
+  const files = await apt.download(controls, build.progress);
   const packages = controls.map((control, index) => ({
     record: { ...record(control), licence: choice.licence(control.get("Package")!) },
     file: files[index]!,
@@ -100,9 +105,14 @@ async function isWhole({ file, record }: Package): Promise<boolean> {
 
 /** Unpacks a package's files into a new folder, without the scripts of its installation. */
 export async function unpack(each: Package, folder: string): Promise<string> {
-  requirePrograms({ "dpkg-deb": "dpkg" });
   const target = join(folder, each.record.name);
-  await mkdir(target, { recursive: true });
-  await run("dpkg-deb", ["--extract", each.file, target]);
+  await unpackTogether([each], target);
   return target;
+}
+
+/** Unpacks several into one folder, as they would lie on a system. */
+export async function unpackTogether(packages: readonly Package[], folder: string): Promise<void> {
+  requirePrograms({ "dpkg-deb": "dpkg" });
+  await mkdir(folder, { recursive: true });
+  for (const { file } of packages) await run("dpkg-deb", ["--extract", file, folder]);
 }

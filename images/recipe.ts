@@ -8,16 +8,20 @@ export interface Recipe {
   /** Debian's release and architecture that its packages are of. */
   release: string;
   architecture: string;
+  /** Only made when it is asked for by its name, or by this option of `npm run images`. */
+  option?: string;
   make(build: Build): Promise<void>;
 }
 
 export interface Build {
   apt: PrivateApt;
+  /** The same for programs that run during the build: of the architecture of this machine. */
+  toolsApt(): Promise<PrivateApt>;
   /** Resolve and download the packages anew, even if those of the last build are still there. */
   refresh: boolean;
   progress: Progress;
-  /** The recipe's own folder: its root file system, its licences. */
-  recipeFolder: string;
+  /** The image's name. */
+  name: string;
   /** An empty folder; what is in it at the end becomes public/images/NAME. */
   publicFolder: string;
   /** .cache/images/NAME: kept between builds, not served. */

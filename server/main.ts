@@ -1,7 +1,7 @@
 /** `npm start`: makes what is missing (the guest image, the built page), then serves it. */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { imageNames } from "../images/catalogue.ts";
+import { usualImages } from "../images/catalogue.ts";
 import { ensureImages } from "../images/ensure.ts";
 import { streamProgress } from "../images/progress.ts";
 import { buildPage } from "./build.ts";
@@ -12,7 +12,7 @@ import { createPageServer } from "./server.ts";
 const root = fileURLToPath(new URL("..", import.meta.url));
 
 async function main(options: ServerOptions): Promise<void> {
-  await ensureImages([...imageNames], streamProgress(process.stderr, ""));
+  await ensureImages([...usualImages], streamProgress(process.stderr, ""));
   const page = await buildPage(root);
   const server = createPageServer({ page, images: join(root, "public/images") });
 

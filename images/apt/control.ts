@@ -20,13 +20,22 @@ export function parseControl(text: string): Control[] {
     .filter((fields) => fields.size > 0);
 }
 
-/** The names of all packages that a package depends on; every alternative counts. */
-export function dependencyNames(control: Control): string[] {
+export interface Dependency {
+  name: string;
+  /** The one version that will do, where it says "(= 2.40-2)". */
+  exactly: string | undefined;
+}
+
+/** All packages that a package depends on; every alternative counts. */
+export function dependencies(control: Control): Dependency[] {
   return ["Depends", "Pre-Depends"].flatMap((field) =>
     (control.get(field) ?? "")
       .split(/[,|]/)
-      .map((dependency) => dependency.trim().split(/[\s(:]/)[0]!)
-      .filter(Boolean),
+      .map((dependency) => ({
+        name: dependency.trim().split(/[\s(:]/)[0]!,
+        exactly: /\(=\s*([^\s)]+)\s*\)/.exec(dependency)?.[1],
+      }))
+      .filter(({ name }) => name !== ""),
   );
 }
 

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { ImageBuildError } from "../errors.ts";
 import type { Progress } from "../progress.ts";
 import { requirePrograms, run } from "../run.ts";
-import { dependencyNames, parseControl, type Control } from "./control.ts";
+import { dependencies, parseControl, type Control, type Dependency } from "./control.ts";
 import {
   debianMirrors,
   mirrorsFromEnvironment,
@@ -76,7 +76,7 @@ export class PrivateApt {
   async download(packages: readonly Control[], progress: Progress): Promise<string[]> {
     const names = packages.map((control) => control.get("Package")!);
     const total = packages.reduce((sum, control) => sum + Number(control.get("Size")), 0);
-    await this.#pretendInstalled(packages.flatMap(dependencyNames).filter((name) => !names.includes(name)));
+    await this.#pretendInstalled(packages.flatMap(dependencies).filter(({ name }) => !names.includes(name)));
     await this.#apt("apt-get", ["install", "--download-only", "--yes", "--no-install-recommends", ...names], {
       env: { DEBIAN_FRONTEND: "noninteractive" },
       onStatusLine: (line) => {
@@ -92,10 +92,12 @@ export class PrivateApt {
   }
 
   /** apt downloads what a package depends on, too, unless it is there already. None of it goes into an image. */
-  async #pretendInstalled(names: readonly string[]): Promise<void> {
-    const stanzas = [...new Set(names)].map(
-      (name) =>
-        `Package: ${name}\nStatus: install ok installed\nArchitecture: ${this.#architecture}\nVersion: 9999\n` +
+  async #pretendInstalled(needed: readonly Dependency[]): Promise<void> {
+    const versions = new Map<string, string>();
+    for (const { name, exactly } of needed) versions.set(name, exactly ?? versions.get(name) ?? "9999");
+    const stanzas = [...versions].map(
+      ([name, version]) =>
+        `Package: ${name}\nStatus: install ok installed\nArchitecture: ${this.#architecture}\nVersion: ${version}\n` +
         `Maintainer: nobody\nDescription: not needed in an image\n`,
     );
     await writeFile(join(this.#folder, "status"), stanzas.join("\n"));

@@ -33,6 +33,8 @@ export interface InitramfsInput {
   /** lib/modules/RELEASE of the kernel package. */
   modules: string;
   release: string;
+  /** Modules, by name, that take the place of the kernel package's own. */
+  replacements?: ReadonlyMap<string, Uint8Array>;
   /** Seconds since 1970, for all files. */
   mtime: number;
 }
@@ -59,7 +61,7 @@ export async function makeInitramfs(input: InitramfsInput): Promise<Uint8Array> 
     ...applets(busybox)
       .filter((name) => name !== "busybox" && !tools.has(`bin/${name}`))
       .map((name): CpioEntry => ({ type: "symlink", path: `bin/${name}`, target: "busybox" })),
-    ...(await moduleEntries(input.modules, input.release)),
+    ...(await moduleEntries(input)),
   ];
   const known = new Set(entries.map(({ path }) => path));
   for (const entry of await ownEntries(input.rootfs)) {
@@ -95,7 +97,11 @@ async function ownEntries(rootfs: string): Promise<CpioEntry[]> {
 }
 
 /** The modules with all that they depend on, and the files by which modprobe finds them. */
-async function moduleEntries(folder: string, release: string): Promise<CpioEntry[]> {
+async function moduleEntries({
+  modules: folder,
+  release,
+  replacements = new Map<string, Uint8Array>(),
+}: InitramfsInput): Promise<CpioEntry[]> {
   const files = (await readdir(folder, { recursive: true }).catch(() => [])).filter((path) =>
     /\.ko(\.xz)?$/.test(path),
   );
@@ -105,7 +111,7 @@ async function moduleEntries(folder: string, release: string): Promise<CpioEntry
   const builtinList = await readFile(join(folder, "modules.builtin"), "utf8");
   const builtin = new Set(builtinList.split("\n").filter(Boolean).map(moduleName));
 
-  const { modules, contents } = await readWithDependencies(folder, byName, builtin);
+  const { modules, contents } = await readWithDependencies(folder, byName, builtin, replacements);
   const base = `lib/modules/${release}`;
   const text = (name: string, data: string): CpioEntry => ({
     type: "file",
@@ -132,6 +138,7 @@ async function readWithDependencies(
   folder: string,
   byName: ReadonlyMap<string, string>,
   builtin: ReadonlySet<string>,
+  replacements: ReadonlyMap<string, Uint8Array>,
 ): Promise<{ modules: Module[]; contents: Map<string, Uint8Array> }> {
   const known = new Map<string, Module>();
   const contents = new Map<string, Uint8Array>();
@@ -139,7 +146,7 @@ async function readWithDependencies(
   for (const name of queue) {
     const path = byName.get(name);
     if (path === undefined || known.has(name)) continue; // closure() tells what is missing
-    const bytes = await readCompressed(join(folder, path));
+    const bytes = replacements.get(name) ?? (await readCompressed(join(folder, path)));
     const module = readModule(path.replace(/\.xz$/, ""), bytes);
     known.set(name, module);
     contents.set(name, bytes);

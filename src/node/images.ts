@@ -60,7 +60,7 @@ async function loadManifest(name: string, folder: string): Promise<ImageManifest
   } catch (error) {
     if (!isMissing(error)) throw unreadable(path, error);
     throw new ImageError(
-      `There is no guest image "${name}" (no file ${path}). Make the images with: npm run images`,
+      `There is no guest image "${name}" (no file ${path}). Make it with: npm run images -- ${name}`,
       { cause: error },
     );
   }

@@ -60,7 +60,7 @@ describe("an image", () => {
   it("that is missing is refused", async () => {
     await assert.rejects(loadImage("other", folder), {
       name: "ImageError",
-      message: /^There is no guest image "other" \(no file .*other\/manifest\.json\)\. .*npm run images$/,
+      message: /^There is no guest image "other" \(no file .*other\/manifest\.json\)\. .*npm run images -- other$/,
     });
   });
 

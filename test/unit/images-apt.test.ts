@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { dependencyNames, parseControl, sources } from "../../images/apt/control.ts";
+import { dependencies, parseControl, sources } from "../../images/apt/control.ts";
 import { ImageBuildError } from "../../images/errors.ts";
 import {
   debianMirrors,
@@ -174,15 +174,16 @@ Built-Using: glibc (= 2.36-9), other (= 1:2~3)
     );
   });
 
-  it("gives the names of what a package depends on", () => {
-    assert.deepEqual(dependencyNames(kernel!), [
-      "kmod",
-      "linux-base",
-      "initramfs-tools",
-      "linux-initramfs-tool",
-      "dpkg",
+  it("gives what a package depends on, and which version where only one will do", () => {
+    const names = dependencies(kernel!).map(({ name }) => name);
+    assert.deepEqual(names, ["kmod", "linux-base", "initramfs-tools", "linux-initramfs-tool", "dpkg"]);
+    assert.deepEqual(dependencies(busybox!), []);
+    const depends = "binutils-common (= 2.40-2), libc6 (>= 2.36) | other:any (=1:2~3)";
+    assert.deepEqual(dependencies(new Map([["Depends", depends]])), [
+      { name: "binutils-common", exactly: "2.40-2" },
+      { name: "libc6", exactly: undefined },
+      { name: "other", exactly: "1:2~3" },
     ]);
-    assert.deepEqual(dependencyNames(busybox!), []);
   });
 
   it("keeps the lines of a long field", () => {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { findRecipe, imageNames } from "../../images/catalogue.ts";
+import { findRecipe, imageNames, imageOptions, usualImages } from "../../images/catalogue.ts";
 import { withLock } from "../../images/lock.ts";
 import { streamProgress } from "../../images/progress.ts";
 import { requirePrograms, run } from "../../images/run.ts";
@@ -22,6 +22,12 @@ describe("the catalogue of images", () => {
   it("refuses an unknown name with the list of the known ones", () => {
     assert.ok(imageNames.includes("debian-busybox"));
     assert.throws(() => findRecipe("debian-busybocks"), /no image "debian-busybocks".*debian-busybox/);
+  });
+
+  it("has images that are made only when somebody asks for them", () => {
+    assert.deepEqual(usualImages, ["debian-busybox"]);
+    assert.deepEqual([...imageOptions], [["mmio-cmdline", "debian-busybox-mmio-cmdline"]]);
+    assert.equal(findRecipe("debian-busybox-mmio-cmdline").option, "mmio-cmdline");
   });
 });
 
