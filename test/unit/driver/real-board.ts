@@ -33,6 +33,7 @@ export class RealBoard {
       memory: MEMORY,
       wasm,
       devices,
+      mmio: "acpi",
       onSerial: (byte) => {
         if (byte === END) tell("end");
       },
