@@ -24,7 +24,12 @@ const awkwardText = fc
   .filter((text) => !/[\p{Cc}\p{Cs}]/u.test(text));
 
 const common = {
-  transport: fc.constantFrom("pci" as const, "mmio" as const, "mmio-legacy" as const),
+  transport: fc.constantFrom(
+    "pci" as const,
+    "pci-transitional" as const,
+    "mmio" as const,
+    "mmio-legacy" as const,
+  ),
   eventIdx: fc.boolean(),
   indirect: fc.boolean(),
   packed: fc.boolean(),

@@ -69,7 +69,7 @@ export class Driver {
   start(): void {
     this.negotiate();
     this.setUpQueues();
-    this.transport.status = ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK;
+    this.transport.status = ACKNOWLEDGE | DRIVER | this.#featuresOk | DRIVER_OK;
   }
 
   /** Steps 1 to 6: up to FEATURES_OK. */
@@ -82,6 +82,7 @@ export class Driver {
     const wanted = (this.#options.features ?? ~0n) & ~(this.#options.without ?? 0n);
     this.features = transport.deviceFeatures() & (wanted | VERSION_1);
     transport.acceptFeatures(this.features);
+    if (this.transport.legacy) return; // 3.1.2: legacy drivers skip these steps
     transport.status = ACKNOWLEDGE | DRIVER | FEATURES_OK;
     if (!(transport.status & FEATURES_OK)) throw new Error("the device refused the features");
   }
@@ -92,7 +93,8 @@ export class Driver {
       this.transport.selectQueue(index);
       const maximum = this.transport.maximumSize();
       if (maximum === 0) break;
-      this.rings.push(this.setUpRing(index, Math.min(maximum, this.#options.queueSize ?? maximum)));
+      const wanted = this.transport.legacy?.sizeFixed ? maximum : (this.#options.queueSize ?? maximum);
+      this.rings.push(this.setUpRing(index, Math.min(maximum, wanted)));
     }
   }
 
@@ -105,12 +107,16 @@ export class Driver {
     const [eventIdx, inOrder] = [this.has(EVENT_IDX), this.has(IN_ORDER)];
     const queue = this.has(RING_PACKED)
       ? new PackedDriverQueue(this.memory, size, { eventIdx, inOrder })
-      : new DriverQueue(this.memory, size, eventIdx, inOrder);
+      : new DriverQueue(this.memory, size, eventIdx, inOrder, this.transport.legacy?.align);
     this.transport.selectQueue(index);
     this.transport.setQueueSize(size);
     this.transport.setAreas(queue);
     this.transport.enableQueue();
     return queue;
+  }
+
+  get #featuresOk(): number {
+    return this.transport.legacy ? 0 : FEATURES_OK;
   }
 
   /** The split queues. @throws TypeError when they are packed. */

@@ -60,14 +60,23 @@ export class DriverQueue implements RingDriver {
   #kicked = 0;
   #lastUsed = 0;
 
-  constructor(memory: FakeMemory, size: number, eventIdx: boolean, inOrder = false) {
+  /** @param align for legacy drivers: the queue lies in one piece, its used ring at a multiple of this many bytes (2.7.2). */
+  constructor(memory: FakeMemory, size: number, eventIdx: boolean, inOrder = false, align?: number) {
     this.#memory = memory;
     this.#eventIdx = eventIdx;
     this.#inOrder = inOrder;
     this.size = size;
-    this.descriptors = memory.allocate(16 * size, 16);
-    this.available = memory.allocate(6 + 2 * size, 2);
-    this.used = memory.allocate(6 + 8 * size, 4);
+    const [descriptors, available, used] = [16 * size, 6 + 2 * size, 6 + 8 * size];
+    if (align === undefined) {
+      this.descriptors = memory.allocate(descriptors, 16);
+      this.available = memory.allocate(available, 2);
+      this.used = memory.allocate(used, 4);
+    } else {
+      const first = Math.ceil((descriptors + available) / align) * align;
+      this.descriptors = memory.allocate(first + used, align);
+      this.available = this.descriptors + descriptors;
+      this.used = this.descriptors + first;
+    }
     for (let i = size - 1; i >= 0; i--) this.#free.push(i);
     if (inOrder) this.#free.reverse();
   }

@@ -2,10 +2,14 @@ import type { VirtioDevice } from "../../../src/virtio/device.ts";
 import { VirtioMmio } from "../../../src/virtio/transport/mmio.ts";
 import { TestLine } from "./line.ts";
 import type { FakeMemory } from "./memory.ts";
+import { LegacyPciTransport } from "./pci-legacy-transport.ts";
 import { PciTransport } from "./pci-transport.ts";
 
-/** `pci-msix` is the same device as `pci`, driven with messages instead of the interrupt line. */
-export type Kind = "pci" | "pci-msix" | "mmio";
+/**
+ * `pci-msix` is the same device as `pci`, driven with messages instead of the interrupt line; `pci-legacy` is a transitional
+ * device by its legacy interface.
+ */
+export type Kind = "pci" | "pci-msix" | "pci-legacy" | "pci-legacy-msix" | "mmio";
 export const KINDS: readonly ("pci" | "mmio")[] = ["pci", "mmio"];
 
 export interface QueueAreas {
@@ -15,8 +19,13 @@ export interface QueueAreas {
   used: number | bigint;
 }
 
-/** The registers that both transports have, under one set of names: what a driver uses. */
+/** The registers that all transports have, under one set of names: what a driver uses. */
 export interface DriverTransport {
+  /**
+   * A legacy interface (2.2.3, 3.1.2): queues in one piece with the used ring at a multiple of `align` bytes, and perhaps of
+   * no other size than the device's.
+   */
+  readonly legacy?: { align: number; sizeFixed: boolean };
   readonly line: TestLine;
   status: number;
   readonly generation: number;
@@ -39,7 +48,9 @@ export interface DriverTransport {
 
 /** Puts `device` behind a transport in front of `memory`. */
 export function plug(device: VirtioDevice, kind: Kind, memory: FakeMemory): DriverTransport {
-  if (kind !== "mmio") return PciTransport.plug(device, memory, { msix: kind === "pci-msix" });
+  const msix = kind.endsWith("-msix");
+  if (kind.startsWith("pci-legacy")) return new LegacyPciTransport(device, memory, { msix });
+  if (kind !== "mmio") return PciTransport.plug(device, memory, { msix });
   const line = new TestLine();
   const transport = new VirtioMmio(device, line);
   device.connect(memory, transport);
@@ -50,6 +61,12 @@ export function plug(device: VirtioDevice, kind: Kind, memory: FakeMemory): Driv
 export function asPci(transport: DriverTransport): PciTransport {
   if (transport instanceof PciTransport) return transport;
   throw new TypeError("not on PCI");
+}
+
+/** The same by the legacy interface of PCI. @throws TypeError when it is not that. */
+export function asLegacyPci(transport: DriverTransport): LegacyPciTransport {
+  if (transport instanceof LegacyPciTransport) return transport;
+  throw new TypeError("not the legacy interface of PCI");
 }
 
 /** The same with the registers that only MMIO has. @throws TypeError when it is not that. */
