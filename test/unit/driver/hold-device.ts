@@ -6,6 +6,8 @@ import type { DescriptorChain } from "../../../src/virtio/ring/chain.ts";
 export interface HoldOptions extends DeviceOptions {
   queues?: number;
   size?: number;
+  /** Of every queue. */
+  interruptLater?: boolean;
 }
 
 /**
@@ -19,13 +21,13 @@ export class HoldDevice extends VirtioDevice {
   readonly configWrites: string[] = [];
   readonly events: VirtioEvent[] = [];
 
-  constructor({ queues = 1, size = 256, ...options }: HoldOptions = {}) {
+  constructor({ queues = 1, size = 256, interruptLater = false, ...options }: HoldOptions = {}) {
     super(
       {
         type: 4,
         kind: "entropy",
         features: [],
-        queues: Array.from({ length: queues }, (_, i) => ({ name: `queue ${i}`, size })),
+        queues: Array.from({ length: queues }, (_, i) => ({ name: `queue ${i}`, size, interruptLater })),
         config: [
           { name: "capacity", width: 8 },
           { name: "word", width: 4 },
