@@ -3,7 +3,7 @@ import { type Chapter, from, onBoth } from "../requirement.ts";
 const status = from("virtio-status");
 const features = from("virtio-features");
 const transport = from("virtio-transport");
-const reset = from("virtio-ring-reset");
+const reset = from("virtio-queue-reset");
 const legacy = from("virtio-legacy");
 
 export const basic: Chapter = {
@@ -113,11 +113,22 @@ export const basic: Chapter = {
       rows: {
         silence: {
           must: "runs no request of a queue that was reset and sends no notification for it",
-          tests: reset(),
+          tests: reset(
+            "2.6.1.1.1: no request of it is executed any more, nothing of it reaches the guest",
+            "2.6.1.1.1: the other queues go on",
+          ),
         },
         state: {
           must: "puts everything about the queue back to its default, positions in both rings included",
-          tests: reset(),
+          tests: [
+            ...reset(
+              "2.6.1.1.1: everything about it is as after a reset of the device",
+              "2.6.1.2.1: enabled again it starts from the beginning, with the new size and place",
+            ),
+            ...from("virtio-msix")(
+              "2.6.1.1.1: a queue's vector is unmapped when the queue is reset, and another's is not",
+            ),
+          ],
         },
       },
     },
@@ -127,7 +138,7 @@ export const basic: Chapter = {
       rows: {
         configuration: {
           must: "takes the queue's new configuration, for example another size",
-          tests: reset(),
+          tests: reset("2.6.1.2.1: enabled again it starts from the beginning, with the new size and place"),
         },
       },
     },

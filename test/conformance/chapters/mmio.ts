@@ -2,7 +2,7 @@ import { type Chapter, from, onBoth } from "../requirement.ts";
 
 const transport = from("virtio-transport");
 const setup = from("virtio-queue-setup");
-const reset = from("virtio-ring-reset");
+const reset = from("virtio-queue-reset");
 const status = from("virtio-status");
 
 export const mmio: Chapter = {
@@ -56,11 +56,34 @@ export const mmio: Chapter = {
             "4.2.2.2: 0 in QueueReady stops the queue; what is in flight does not reach the guest",
           ),
         },
-        queueResetOnReset: { must: "QueueReset is 0 after a reset", tests: reset() },
-        queueResetOnReady: { must: "QueueReset is 0 after the queue was enabled again", tests: reset() },
-        queueReset: { must: "1 in QueueReset resets the queue", tests: reset() },
-        queueResetOngoing: { must: "QueueReset stays 1 while that goes on", tests: reset() },
-        queueResetDone: { must: "QueueReset and QueueReady are 0 when it is done", tests: reset() },
+        queueResetOnReset: {
+          must: "QueueReset is 0 after a reset",
+          tests: reset(
+            "4.1.4.3.1, 4.2.2.1: the reset is done when the register is read: 0, as is the queue's enable register",
+          ),
+        },
+        queueResetOnReady: {
+          must: "QueueReset is 0 after the queue was enabled again",
+          tests: reset(
+            "4.1.4.3.1, 4.2.2.1: the reset is done when the register is read: 0, as is the queue's enable register",
+          ),
+        },
+        queueReset: {
+          must: "1 in QueueReset resets the queue",
+          tests: reset("2.6.1.1.1: no request of it is executed any more, nothing of it reaches the guest"),
+        },
+        queueResetOngoing: {
+          must: "QueueReset stays 1 while that goes on",
+          tests: reset(
+            "4.1.4.3.1, 4.2.2.1: the reset is done when the register is read: 0, as is the queue's enable register",
+          ),
+        },
+        queueResetDone: {
+          must: "QueueReset and QueueReady are 0 when it is done",
+          tests: reset(
+            "4.1.4.3.1, 4.2.2.1: the reset is done when the register is read: 0, as is the queue's enable register",
+          ),
+        },
       },
     },
   ],

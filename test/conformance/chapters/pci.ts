@@ -5,7 +5,7 @@ const bus = from("machine-pci");
 const status = from("virtio-status");
 const setup = from("virtio-queue-setup");
 const generation = from("virtio-generation");
-const reset = from("virtio-ring-reset");
+const reset = from("virtio-queue-reset");
 const msix = from("virtio-msix");
 const legacy = from("virtio-legacy");
 const forEachDevice = (title: (kind: string) => string): string[] =>
@@ -135,11 +135,34 @@ export const pci: Chapter = {
           must: "queue_enable is 0 after a reset",
           tests: status("2.4.1: a reset in every state gives status 0 and a device that works again"),
         },
-        queueResetOnReset: { must: "queue_reset is 0 after a reset", tests: reset() },
-        queueResetOnEnable: { must: "queue_reset is 0 after the queue was enabled again", tests: reset() },
-        queueReset: { must: "1 in queue_reset resets the queue", tests: reset() },
-        queueResetOngoing: { must: "queue_reset stays 1 while that goes on", tests: reset() },
-        queueResetDone: { must: "queue_reset and queue_enable are 0 when it is done", tests: reset() },
+        queueResetOnReset: {
+          must: "queue_reset is 0 after a reset",
+          tests: reset(
+            "4.1.4.3.1, 4.2.2.1: the reset is done when the register is read: 0, as is the queue's enable register",
+          ),
+        },
+        queueResetOnEnable: {
+          must: "queue_reset is 0 after the queue was enabled again",
+          tests: reset(
+            "4.1.4.3.1, 4.2.2.1: the reset is done when the register is read: 0, as is the queue's enable register",
+          ),
+        },
+        queueReset: {
+          must: "1 in queue_reset resets the queue",
+          tests: reset("2.6.1.1.1: no request of it is executed any more, nothing of it reaches the guest"),
+        },
+        queueResetOngoing: {
+          must: "queue_reset stays 1 while that goes on",
+          tests: reset(
+            "4.1.4.3.1, 4.2.2.1: the reset is done when the register is read: 0, as is the queue's enable register",
+          ),
+        },
+        queueResetDone: {
+          must: "queue_reset and queue_enable are 0 when it is done",
+          tests: reset(
+            "4.1.4.3.1, 4.2.2.1: the reset is done when the register is read: 0, as is the queue's enable register",
+          ),
+        },
         noQueue: {
           must: "queue_size is 0 where there is no queue",
           tests: setup(

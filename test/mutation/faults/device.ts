@@ -97,7 +97,7 @@ export const DEVICE_FAULTS: readonly Fault[] = [
     wrong: "resets a queue though RING_RESET was not negotiated",
     find: "if (this.has(Feature.common.RING_RESET)) this.disableQueue(queue);\n    else ",
     replace: "this.disableQueue(queue);\n    ",
-    tests: ["virtio-ring-reset"],
+    tests: ["virtio-queue-reset"],
   }),
   queue({
     wrong: "a reset queue goes on writing to the guest: late data, late used element, late interrupt",
@@ -115,7 +115,7 @@ export const DEVICE_FAULTS: readonly Fault[] = [
     wrong: "a reset keeps the queue's size",
     find: "    this.size = this.maximumSize;\n    this.descriptors =",
     replace: "    this.descriptors =",
-    tests: ["virtio-queue-setup", "virtio-ring-reset", "virtio-status"],
+    tests: ["virtio-queue-setup", "virtio-queue-reset", "virtio-status"],
   }),
   queue({
     wrong: "interrupts although the driver does not want it",

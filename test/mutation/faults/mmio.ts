@@ -40,7 +40,7 @@ export const MMIO_FAULTS: readonly Fault[] = [
     wrong: "MMIO: QueueReset does nothing",
     find: "else this.device.resetQueue(queue);",
     replace: "",
-    tests: ["virtio-ring-reset"],
+    tests: ["virtio-queue-reset"],
   }),
   mmio({
     wrong: "MMIO: a shared memory region that does not exist has length 0",

@@ -81,13 +81,13 @@ export const PCI_FAULTS: readonly Fault[] = [
     wrong: "PCI: queue_reset does nothing",
     find: "    device.resetQueue(queue);\n",
     replace: "",
-    tests: ["virtio-ring-reset"],
+    tests: ["virtio-queue-reset"],
   }),
   common({
     wrong: "PCI: queue_reset stays 1 after the reset is done",
     find: "read: () => 0, // a reset is complete before the driver can look",
     replace: "read: (t) => (t.state.queue?.enabled ? 0 : 1),",
-    tests: ["virtio-ring-reset"],
+    tests: ["virtio-queue-reset"],
   }),
   vectors({
     wrong: "MSI-X: a vector that the table does not have is mapped",
