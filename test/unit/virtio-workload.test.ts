@@ -50,6 +50,7 @@ const SETTINGS: readonly Setting[] = [
   { kind: "pci-msix", layout: "packed" },
   { kind: "pci-legacy", layout: "split" },
   { kind: "pci-legacy-msix", layout: "split" },
+  { kind: "mmio-legacy", layout: "split" },
 ];
 
 const request: fc.Arbitrary<Request> = fc.record({

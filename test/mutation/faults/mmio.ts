@@ -76,18 +76,18 @@ export const MMIO_FAULTS: readonly Fault[] = [
     wrong: "legacy MMIO: QueuePFN counts bytes, not pages",
     find: "queue.place(number * this.#pageSize, align);",
     replace: "queue.place(number, align);",
-    tests: ["virtio-legacy"],
+    tests: ["virtio-mmio-legacy"],
   }),
   legacy({
     wrong: "legacy MMIO: 0 in QueuePFN leaves the queue running",
     find: "      this.state.disableQueue();\n",
     replace: "",
-    tests: ["virtio-legacy"],
+    tests: ["virtio-mmio-legacy"],
   }),
   legacy({
     wrong: "legacy MMIO: QueueAlign is ignored",
     find: "(queue) => (this.#align[queue.index] = bytes)",
     replace: "(queue) => (this.#align[queue.index] = 4096)",
-    tests: ["virtio-legacy"],
+    tests: ["virtio-mmio-legacy"],
   }),
 ];

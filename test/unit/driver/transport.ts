@@ -2,6 +2,7 @@ import type { VirtioDevice } from "../../../src/virtio/device.ts";
 import { VirtioMmio } from "../../../src/virtio/transport/mmio.ts";
 import { TestLine } from "./line.ts";
 import type { FakeMemory } from "./memory.ts";
+import { LegacyMmioTransport } from "./mmio-legacy-transport.ts";
 import { LegacyPciTransport } from "./pci-legacy-transport.ts";
 import { PciTransport } from "./pci-transport.ts";
 
@@ -9,7 +10,7 @@ import { PciTransport } from "./pci-transport.ts";
  * `pci-msix` is the same device as `pci`, driven with messages instead of the interrupt line; `pci-legacy` is a transitional
  * device by its legacy interface.
  */
-export type Kind = "pci" | "pci-msix" | "pci-legacy" | "pci-legacy-msix" | "mmio";
+export type Kind = "pci" | "pci-msix" | "pci-legacy" | "pci-legacy-msix" | "mmio" | "mmio-legacy";
 export const KINDS: readonly ("pci" | "mmio")[] = ["pci", "mmio"];
 
 export interface QueueAreas {
@@ -50,6 +51,7 @@ export interface DriverTransport {
 export function plug(device: VirtioDevice, kind: Kind, memory: FakeMemory): DriverTransport {
   const msix = kind.endsWith("-msix");
   if (kind.startsWith("pci-legacy")) return new LegacyPciTransport(device, memory, { msix });
+  if (kind === "mmio-legacy") return new LegacyMmioTransport(device, memory);
   if (kind !== "mmio") return PciTransport.plug(device, memory, { msix });
   const line = new TestLine();
   const transport = new VirtioMmio(device, line);
@@ -73,6 +75,12 @@ export function asLegacyPci(transport: DriverTransport): LegacyPciTransport {
 export function asMmio(transport: DriverTransport): MmioTransport {
   if (transport instanceof MmioTransport) return transport;
   throw new TypeError("not on MMIO");
+}
+
+/** The same with the registers of version 1 of virtio-mmio. @throws TypeError when it is not that. */
+export function asLegacyMmio(transport: DriverTransport): LegacyMmioTransport {
+  if (transport instanceof LegacyMmioTransport) return transport;
+  throw new TypeError("not on version 1 of MMIO");
 }
 
 /** virtio-mmio, 4.2.2. */
