@@ -45,8 +45,9 @@ export interface DeviceModel {
 const DRIVER_BITS =
   Status.ACKNOWLEDGE | Status.DRIVER | Status.DRIVER_OK | Status.FEATURES_OK | Status.FAILED;
 
-/** A legacy interface has the first 32 feature bits (4.1.4.10, 4.2.4). */
+/** A legacy interface has the first 32 feature bits (4.1.4.10, 4.2.4), two of them of its own (6.3). */
 const LEGACY_WORD = 0xffffffffn;
+const LEGACY_FEATURES = mask([Feature.common.ANY_LAYOUT, Feature.common.UNUSED]);
 
 /**
  * A virtio device (virtio 1.3, 2): status, features, queues, configuration space and reset, in front of which any
@@ -140,7 +141,7 @@ export abstract class VirtioDevice implements QueueOwner {
 
   /** Feature bits offered to the driver (2.2). */
   get offered(): bigint {
-    if (this.#legacy) return (this.#features & LEGACY_WORD) | mask([Feature.common.ANY_LAYOUT]);
+    if (this.#legacy) return (this.#features & LEGACY_WORD) | LEGACY_FEATURES;
     return this.#features & ~(this.#interrupts?.withheld ?? 0n);
   }
 
@@ -429,6 +430,11 @@ export abstract class VirtioDevice implements QueueOwner {
 
   /** Nobody asks a legacy device whether it agrees (3.1.2): it takes what it has offered, and leaves the rest. */
   #acceptLegacy(): void {
+    if (this.has(Feature.common.UNUSED)) {
+      this.#accepted = 0n;
+      this.violation("6.3", "the driver accepted bit 30: it takes everything without a look");
+      return;
+    }
     const unknown = this.#accepted & ~this.offered;
     if (unknown === 0n) return;
     this.#accepted &= this.offered;

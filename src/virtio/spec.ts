@@ -17,6 +17,7 @@ export const DeviceType = { block: 2, console: 3, entropy: 4 } as const;
 export const Feature = {
   common: {
     ANY_LAYOUT: 27n, // 6.3, legacy only
+    UNUSED: 30n, // 6.3, legacy only: no driver that knows what it accepts takes it
     INDIRECT_DESC: 28n, // 2.7.5.3
     EVENT_IDX: 29n, // 2.7.10
     VERSION_1: 32n, // 6.1

@@ -15,6 +15,8 @@ export const FAILED = 128;
 /** Feature bits of section 6, as masks. */
 export const INDIRECT_DESC = 1n << 28n;
 export const EVENT_IDX = 1n << 29n;
+/** Offered to legacy drivers, and not to be accepted (6.3). */
+const UNUSED = 1n << 30n;
 export const VERSION_1 = 1n << 32n;
 export const RING_PACKED = 1n << 34n;
 export const IN_ORDER = 1n << 35n;
@@ -80,7 +82,7 @@ export class Driver {
     transport.status = ACKNOWLEDGE;
     transport.status = ACKNOWLEDGE | DRIVER;
     const wanted = (this.#options.features ?? ~0n) & ~(this.#options.without ?? 0n);
-    this.features = transport.deviceFeatures() & (wanted | VERSION_1);
+    this.features = transport.deviceFeatures() & (wanted | VERSION_1) & ~UNUSED;
     transport.acceptFeatures(this.features);
     if (this.transport.legacy) return; // 3.1.2: legacy drivers skip these steps
     transport.status = ACKNOWLEDGE | DRIVER | FEATURES_OK;
