@@ -254,6 +254,88 @@ for (const kind of KINDS) {
       assert.equal(device.held.length, 0);
     });
 
+    for (const layout of ["split", "packed"] as const) {
+      it(`2.1.1: after FAILED the device is quiet, and only a reset helps (${layout})`, async () => {
+        const device = new HoldDevice({ packed: layout === "packed" });
+        const driver = Driver.start(device, { kind });
+        const { transport } = driver;
+        const buffer = { address: 0x100, length: 8, writable: true };
+        void driver.request(0, [buffer]);
+        void driver.request(0, [buffer]);
+        transport.status = READY | FAILED;
+        assert.equal(transport.status, READY | FAILED);
+        assert.equal(device.live, false);
+        const before = driver.memory.u8.slice();
+        device.give(1, 8);
+        await settle();
+        driver.transport.notify(0);
+        device.wake();
+        assert.deepEqual(driver.memory.changedSince(before), []);
+        assert.equal(transport.line.raised, 0);
+        void driver.request(0, [buffer]);
+        driver.transport.notify(0);
+        assert.equal(device.held.length, 1, "nothing is taken");
+        assert.deepEqual(device.rules, []);
+
+        device.held.length = 0;
+        driver.start();
+        const done = driver.request(0, [buffer]);
+        device.held[0]?.writer.write(new Uint8Array(8));
+        device.give(1, 8);
+        assert.equal(await done, 8);
+      });
+    }
+
+    it("2.1.1: a driver that goes on after FAILED is told, and gets nowhere", () => {
+      const device = new HoldDevice();
+      const driver = new Driver(device, { kind });
+      driver.negotiate();
+      const { transport } = driver;
+      const failed = ACKNOWLEDGE | DRIVER | FEATURES_OK | FAILED;
+      transport.status = failed;
+      transport.status = failed | DRIVER_OK;
+      assert.equal(transport.status, failed);
+      assert.equal(device.live, false);
+      assert.deepEqual(device.rules, ["2.1.1"]);
+    });
+
+    it("3.1.1: bits in a wrong order are reported, each once", () => {
+      const device = new HoldDevice();
+      const transport = plug(device, kind, new FakeMemory());
+      transport.status = DRIVER;
+      assert.deepEqual(device.rules, ["3.1.1"]);
+      transport.acceptFeatures(VERSION_1);
+      transport.status = DRIVER | FEATURES_OK;
+      assert.equal(transport.status, DRIVER | FEATURES_OK);
+      assert.deepEqual(device.rules, ["3.1.1"]);
+      transport.status = 0;
+      transport.acceptFeatures(VERSION_1);
+      transport.status = FEATURES_OK;
+      assert.deepEqual(device.rules, ["3.1.1", "3.1.1"]);
+    });
+
+    it("3.1.1: all bits at once is a short way, but no wrong one", () => {
+      const device = new HoldDevice();
+      const transport = plug(device, kind, new FakeMemory());
+      transport.acceptFeatures(VERSION_1);
+      transport.status = READY;
+      assert.equal(transport.status, READY);
+      assert.deepEqual(device.rules, []);
+    });
+
+    it("2.2.2: the packed layout and the order hold only where they were accepted", () => {
+      const all = VERSION_1 | RING_PACKED | IN_ORDER | EVENT_IDX | INDIRECT_DESC | NOTIFICATION_DATA;
+      for (const accepted of [VERSION_1, VERSION_1 | RING_PACKED, VERSION_1 | IN_ORDER, all]) {
+        const device = new HoldDevice({ packed: true, inOrder: true, notificationData: true });
+        const driver = Driver.start(device, { kind, features: accepted });
+        assert.equal(device.negotiated, accepted);
+        assert.equal(device.notificationData, (accepted & NOTIFICATION_DATA) !== 0n);
+        assert.equal(driver.has(RING_PACKED), (accepted & RING_PACKED) !== 0n);
+        void driver.request(0, [{ address: 0x100, length: 8 }]);
+        assert.equal(device.held.length, 1);
+      }
+    });
+
     it("2.2.2: the same features are accepted again after a reset", () => {
       const device = new HoldDevice();
       const driver = new Driver(device, { kind });
