@@ -1,4 +1,4 @@
-import { type Chapter, type Requirement, from } from "../requirement.ts";
+import { type Chapter, type Requirement, from, onBoth } from "../requirement.ts";
 
 const block = from("virtio-block");
 const features = from("virtio-features");
@@ -25,7 +25,9 @@ export const block52: Chapter = {
       rows: {
         native: {
           must: "configuration fields are in the guest's byte order",
-          tests: legacy(),
+          tests: legacy(
+            "2.7.3, 5.2.4.1, 5.2.6.3: a disk's rings, configuration and requests are little-endian, as the guest is",
+          ),
         },
       },
     },
@@ -44,7 +46,9 @@ export const block52: Chapter = {
         },
         legacyZoned: {
           must: "does not offer ZONED to a legacy driver",
-          tests: notOffered,
+          tests: legacy(
+            "6.3: every device offers ANY_LAYOUT and bit 30 besides what it has below bit 32, and nothing else",
+          ),
         },
         hostManaged: notZoned("a host-managed device refuses FEATURES_OK to a driver without ZONED"),
         model: notZoned("the model field says what the device is"),
@@ -88,7 +92,9 @@ export const block52: Chapter = {
           tests: [
             ...block("5.2.6.2: a flush completes only when the backend's does, and other requests pass it"),
             ...stable(
-              "5.2.6.2: for a driver without FLUSH a write is done only when it is on persistent storage",
+              ...onBoth(
+                "5.2.6.2: for a driver without FLUSH a write is done only when it is on persistent storage",
+              ),
               "5.2.6.2: for a driver without FLUSH a write that cannot be made persistent fails",
               "5.2.6.2: for a driver with FLUSH a write does not wait for persistent storage",
             ),
@@ -137,7 +143,12 @@ export const block52: Chapter = {
       number: "5.2.6.3",
       title: "Legacy interface: device operation",
       rows: {
-        native: { must: "a request's fields are in the guest's byte order", tests: legacy() },
+        native: {
+          must: "a request's fields are in the guest's byte order",
+          tests: legacy(
+            "2.7.3, 5.2.4.1, 5.2.6.3: a disk's rings, configuration and requests are little-endian, as the guest is",
+          ),
+        },
         scsi: without("SCSI", "the command of a SCSI request is one readable buffer of its own", unsupported),
       },
     },

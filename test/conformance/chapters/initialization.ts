@@ -11,11 +11,13 @@ export const initialization: Chapter = {
       rows: {
         configBeforeFeatures: {
           must: "a transitional device takes writes to device configuration before the driver reads feature bits",
-          tests: legacy(),
+          tests: legacy(
+            "3.1.2: device configuration may be written before the driver has read the feature bits",
+          ),
         },
         useBeforeDriverOk: {
           must: "a transitional device can be used before DRIVER_OK",
-          tests: legacy(),
+          tests: legacy("3.1.2: queues may be used before DRIVER_OK, and go on when it is set"),
         },
       },
     },

@@ -7,7 +7,12 @@ const setup = from("virtio-queue-setup");
 const generation = from("virtio-generation");
 const reset = from("virtio-queue-reset");
 const msix = from("virtio-msix");
-const legacy = from("virtio-legacy");
+const legacy = from("virtio-pci-legacy");
+const transitional = legacy(
+  "a disk has device ID 0x1001, revision 0, and its type as subsystem",
+  "a console has device ID 0x1003, revision 0, and its type as subsystem",
+  "an entropy source has device ID 0x1005, revision 0, and its type as subsystem",
+);
 const forEachDevice = (title: (kind: string) => string): string[] =>
   ["block", "console", "entropy"].map(title);
 
@@ -16,8 +21,14 @@ const capabilities = transport(
     (kind) => `4.1.4: ${kind}: every structure has a capability, lies in the BAR, and touches no other`,
   ),
 );
-const notification = transport(
-  ...forEachDevice((kind) => `4.1.4.4.1: ${kind}: the notification structure has room for every queue`),
+const notify = from("virtio-notify-capability");
+const room = notify(
+  ...forEachDevice(
+    (kind) => `4.1.4.4.1: ${kind}: room for what a driver writes for every queue, at every queue's offset`,
+  ),
+);
+const aligned = notify(
+  ...forEachDevice((kind) => `4.1.4.4.1: ${kind}: offset and multiplier suit accesses of 2 and of 4 bytes`),
 );
 
 export const pci: Chapter = {
@@ -62,7 +73,7 @@ export const pci: Chapter = {
                   `4.1.2.1: ${kind}: vendor 0x1AF4, device 0x1040 plus the type, revision 1, subsystem 0x40 or more`,
               ),
             ),
-            ...legacy(),
+            ...transitional,
           ],
         },
       },
@@ -71,11 +82,11 @@ export const pci: Chapter = {
       number: "4.1.2.3",
       title: "Legacy interface: PCI device discovery",
       rows: {
-        revision: { must: "a transitional device has revision 0", tests: legacy() },
-        subsystem: { must: "its subsystem device ID is its virtio device type", tests: legacy() },
+        revision: { must: "a transitional device has revision 0", tests: transitional },
+        subsystem: { must: "its subsystem device ID is its virtio device type", tests: transitional },
         device: {
           must: "its device ID is the transitional one of its type, from 0x1000 to 0x103f",
-          tests: legacy(),
+          tests: transitional,
         },
       },
     },
@@ -192,27 +203,27 @@ export const pci: Chapter = {
       title: "Notification capability",
       rows: {
         present: { must: "there is at least one notification capability", tests: capabilities },
-        aligned: { must: "its offset is a multiple of 2", tests: notification },
-        multiplier: { must: "the multiplier is an even power of 2, or 0", tests: notification },
-        minimum: { must: "its length is at least 2", tests: notification },
-        everyQueue: { must: "it is long enough for every queue in every configuration", tests: notification },
+        aligned: { must: "its offset is a multiple of 2", tests: aligned },
+        multiplier: { must: "the multiplier is an even power of 2, or 0", tests: aligned },
+        minimum: { must: "its length is at least 2", tests: room },
+        everyQueue: { must: "it is long enough for every queue in every configuration", tests: room },
         room: {
           must: "it has 2 bytes behind every queue's offset times the multiplier",
-          tests: notification,
+          tests: room,
         },
         dataMultiplier: {
           must: "with NOTIFICATION_DATA the multiplier is a power of 2 and a multiple of 4, or 0",
-          tests: notification,
+          tests: aligned,
         },
-        dataAligned: { must: "with NOTIFICATION_DATA the offset is a multiple of 4", tests: notification },
-        dataMinimum: { must: "with NOTIFICATION_DATA the length is at least 4", tests: notification },
+        dataAligned: { must: "with NOTIFICATION_DATA the offset is a multiple of 4", tests: aligned },
+        dataMinimum: { must: "with NOTIFICATION_DATA the length is at least 4", tests: room },
         dataEveryQueue: {
           must: "with NOTIFICATION_DATA too it is long enough for every queue in every configuration",
-          tests: notification,
+          tests: room,
         },
         dataRoom: {
           must: "with NOTIFICATION_DATA it has 4 bytes behind every queue's offset times the multiplier",
-          tests: notification,
+          tests: room,
         },
       },
     },
@@ -223,7 +234,12 @@ export const pci: Chapter = {
         present: { must: "there is at least one ISR capability", tests: capabilities },
         config: {
           must: "sets the configuration bit before it sends a configuration change notification",
-          tests: transport("4.1.4.5, 4.2.2: the line is high until every event was acknowledged (pci)"),
+          tests: [
+            ...transport("4.1.4.5, 4.2.2: the line is high until every event was acknowledged (pci)"),
+            ...msix(
+              "4.1.5.3, 4.1.5.4: each event sends its own, and INTA# and the ISR's queue bit stay out of it",
+            ),
+          ],
         },
         queue: {
           must: "without MSI-X sets the queue bit before it sends a used buffer notification",
@@ -320,17 +336,28 @@ export const pci: Chapter = {
       rows: {
         ioBar: {
           must: "a transitional device has the legacy registers in BAR 0, an I/O region",
-          tests: legacy(),
+          tests: legacy(
+            "4.1.4.10, 4.1.5.1.1.1: the legacy interface is BAR 0, in I/O space; the modern structures are in another one",
+          ),
         },
         anyWidth: {
           must: "its device configuration gives the same in whatever width it is accessed",
-          tests: legacy(),
+          tests: legacy("device configuration follows the header, in accesses of any width and alignment"),
         },
         configOffset: {
           must: "device configuration follows the general registers at once, which move with MSI-X",
-          tests: legacy(),
+          tests: legacy(
+            "device configuration follows the header, in accesses of any width and alignment",
+            "has the vectors while MSI-X is enabled, and the device configuration moves behind them and back",
+          ),
         },
-        lowFeatures: { must: "takes feature bits 32 to 63 as not acknowledged", tests: legacy() },
+        lowFeatures: {
+          must: "takes feature bits 32 to 63 as not acknowledged",
+          tests: legacy(
+            "what a driver accepts has no bit above 31: VERSION_1 is not acknowledged",
+            "has feature bits 0 to 31 only, and none that legacy drivers cannot have",
+          ),
+        },
       },
     },
     {
@@ -339,7 +366,9 @@ export const pci: Chapter = {
       rows: {
         ioBar: {
           must: "a transitional device offers the legacy interface in I/O space in BAR 0",
-          tests: legacy(),
+          tests: legacy(
+            "4.1.4.10, 4.1.5.1.1.1: the legacy interface is BAR 0, in I/O space; the modern structures are in another one",
+          ),
         },
       },
     },

@@ -4,6 +4,10 @@ const status = from("virtio-status");
 const features = from("virtio-features");
 const legacy = from("virtio-legacy");
 
+const offered = legacy(
+  "6.3: every device offers ANY_LAYOUT and bit 30 besides what it has below bit 32, and nothing else",
+);
+
 export const reserved: Chapter = {
   title: "6: reserved feature bits",
   sections: [
@@ -19,7 +23,11 @@ export const reserved: Chapter = {
         },
         inOrder: {
           must: "with IN_ORDER uses buffers in the order in which they became available",
-          tests: from("virtio-in-order")(),
+          tests: from("virtio-in-order")(
+            "6.2: what is done early waits for those before it, and keeps its length",
+            "6.2: any order of completion over many laps (EVENT_IDX)",
+            "6.2: any order of completion over many laps (flags)",
+          ),
         },
         sriov: {
           must: "offers SR_IOV only with an SR-IOV capability",
@@ -34,9 +42,16 @@ export const reserved: Chapter = {
         notifyOnEmpty: {
           must: "with NOTIFY_ON_EMPTY sends a notification when a queue has run empty, suppressed or not",
           notApplicable: "VIRTIO_F_NOTIFY_ON_EMPTY is not offered",
-          tests: legacy(),
+          tests: offered,
         },
-        anyLayout: { must: "a transitional device offers ANY_LAYOUT", tests: legacy() },
+        anyLayout: { must: "a transitional device offers ANY_LAYOUT", tests: offered },
+        unused: {
+          must: "and bit 30, which no driver should accept",
+          tests: [
+            ...offered,
+            ...legacy("6.3: a driver that accepts bit 30 does not know what it accepts, and gets nothing"),
+          ],
+        },
       },
     },
   ],

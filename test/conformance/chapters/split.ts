@@ -15,9 +15,14 @@ export const split: Chapter = {
       rows: {
         layout: {
           must: "finds table, available ring and used ring in one piece, the used ring at the next Queue Align",
-          tests: legacy(
-            "2.7.2: the three parts of a queue lie behind one another, whatever size and alignment",
-          ),
+          tests: [
+            ...from("virtio-pci-legacy")(
+              "4.1.5.1.3.1: the address counts pages of 4096 bytes, starts the queue, and 0 takes it away",
+            ),
+            ...from("virtio-mmio-legacy")(
+              "2.7.2: QueuePFN places the queue in one piece, in pages of GuestPageSize, the used ring at QueueAlign",
+            ),
+          ],
         },
       },
     },
@@ -27,7 +32,9 @@ export const split: Chapter = {
       rows: {
         native: {
           must: "reads and writes the queue's fields in the guest's byte order",
-          tests: legacy("2.7.3: rings are little-endian, as the guest is"),
+          tests: legacy(
+            "2.7.3, 5.2.4.1, 5.2.6.3: a disk's rings, configuration and requests are little-endian, as the guest is",
+          ),
         },
       },
     },
@@ -46,7 +53,7 @@ export const split: Chapter = {
               ),
             ),
             ...from("virtio-workload")(
-              "2.7.4, 5.2.6: PCI and MMIO give the same, which is what an array gives",
+              "2.7.4, 2.8.5, 5.2.6: split and packed, PCI and MMIO give the same, which is what an array gives",
             ),
           ],
         },

@@ -70,7 +70,7 @@ export const MMIO_FAULTS: readonly Fault[] = [
     wrong: "MMIO: kicks arrive without the data that VIRTIO_F_NOTIFICATION_DATA adds",
     find: "this.device.kick(value & 0xffff, value >>> 16);",
     replace: "this.device.kick(value & 0xffff);",
-    tests: ["virtio-packed"],
+    tests: ["virtio-notification", "virtio-mmio"],
   }),
   legacy({
     wrong: "legacy MMIO: QueuePFN counts bytes, not pages",

@@ -57,13 +57,13 @@ export const PCI_FAULTS: readonly Fault[] = [
     wrong: "PCI: a transitional device has revision 1",
     find: "subsystem: type, revision: 0 }",
     replace: "subsystem: type, revision: 1 }",
-    tests: ["virtio-legacy"],
+    tests: ["virtio-pci-legacy"],
   }),
   pci({
     wrong: "PCI: kicks arrive without the data that VIRTIO_F_NOTIFICATION_DATA adds",
     find: "withData && fits ? value >>> 16 : undefined",
     replace: "undefined",
-    tests: ["virtio-packed"],
+    tests: ["virtio-notification"],
   }),
   common({
     wrong: "PCI: queue_size where there is no queue is not 0",
@@ -147,18 +147,18 @@ export const PCI_FAULTS: readonly Fault[] = [
     wrong: "legacy PCI: device configuration does not move when MSI-X is enabled",
     find: "return this.#pci.vectors.enabled ? MSIX_HEADER_BYTES : HEADER_BYTES;",
     replace: "return HEADER_BYTES;",
-    tests: ["virtio-legacy"],
+    tests: ["virtio-pci-legacy"],
   }),
   legacy({
     wrong: "legacy PCI: a queue's page number is taken for its address",
     find: "queue.place(page * PAGE, PAGE);",
     replace: "queue.place(page, PAGE);",
-    tests: ["virtio-legacy"],
+    tests: ["virtio-pci-legacy"],
   }),
   legacy({
     wrong: "legacy PCI: device configuration in pieces is refused",
     find: "for (let i = 0; i < width; i++) device.writeConfig(",
     replace: "for (let i = 0; i < 0; i++) device.writeConfig(",
-    tests: ["virtio-legacy"],
+    tests: ["virtio-pci-legacy"],
   }),
 ];
