@@ -60,7 +60,8 @@ describe("an image", () => {
   it("that is missing is refused", async () => {
     await assert.rejects(loadImage("other", folder), {
       name: "ImageError",
-      message: /^There is no guest image "other" \(no file .*other\/manifest\.json\)\. .*npm run images -- other$/,
+      message:
+        /^There is no guest image "other" \(no file .*other\/manifest\.json\)\. .*npm run images -- other$/,
     });
   });
 
@@ -119,6 +120,7 @@ describe("a manifest", () => {
     ["format", () => []],
     ["title", () => ({ ...manifest, title: 1 })],
     ["kernelParameters", () => ({ ...manifest, kernelParameters: undefined })],
+    ["mmioCommandLine", () => ({ ...manifest, mmioCommandLine: "yes" })],
     ["memory.minimum", () => ({ ...manifest, memory: { recommended: 1 } })],
     ["files.kernel.path", () => ({ ...manifest, files: {} })],
     ["files.initrd.path", () => withInitrd({ path: "../../../etc/passwd" })],

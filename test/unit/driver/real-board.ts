@@ -1,5 +1,5 @@
 import type { VirtioDevice } from "../../../src/virtio/device.ts";
-import type { Transport } from "../../../src/config/types.ts";
+import type { MmioAnnouncement, Transport } from "../../../src/config/types.ts";
 import { Board, type BoardOptions } from "../../../src/machine/board.ts";
 import { loadWasm } from "../../../src/node/wasm.ts";
 import { END, type GuestCode, RESULTS } from "./guest-code.ts";
@@ -21,7 +21,10 @@ export class RealBoard {
   readonly events: string[];
   #onEvent: () => void = () => undefined;
 
-  static async create(devices: { device: VirtioDevice; transport: Transport }[] = []): Promise<RealBoard> {
+  static async create(
+    devices: { device: VirtioDevice; transport: Transport }[] = [],
+    mmio: MmioAnnouncement = "acpi",
+  ): Promise<RealBoard> {
     const wasm = await loadWasm();
     const events: string[] = [];
     const watcher: { onEvent?: () => void } = {};
@@ -33,7 +36,7 @@ export class RealBoard {
       memory: MEMORY,
       wasm,
       devices,
-      mmio: "acpi",
+      mmio,
       onSerial: (byte) => {
         if (byte === END) tell("end");
       },
