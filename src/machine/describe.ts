@@ -17,6 +17,8 @@ export interface DeviceDescription {
   status: number;
   /** Negotiated feature bits by name. */
   features: string[];
+  /** Register accesses since the machine was made, doorbells included: each is an exit from the guest. */
+  accesses: number;
   queues: {
     name: string;
     size: number;
@@ -36,6 +38,7 @@ export function describeDevice(config: DeviceConfig, device: VirtioDevice, addre
     driverReady: (device.status & READY) === Status.DRIVER_OK,
     status: device.status,
     features: featureNames(device.kind, device.negotiated),
+    accesses: device.accesses,
     queues: device.queues.map(({ name, size, enabled, counters }) => ({
       name,
       size,

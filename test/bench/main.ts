@@ -8,11 +8,12 @@ import { console_ } from "./parts/console.ts";
 import { disk } from "./parts/disk.ts";
 import { observer } from "./parts/observer.ts";
 import { page } from "./parts/page.ts";
+import { rings } from "./parts/rings.ts";
 import type { Row } from "./result.ts";
 import { type Surroundings, surroundings } from "./surroundings.ts";
 import { table } from "./table.ts";
 
-const PARTS: readonly Part[] = [boot, page, disk, console_, observer];
+const PARTS: readonly Part[] = [boot, page, disk, rings, console_, observer];
 
 async function main(options: BenchOptions): Promise<void> {
   await peerFiles();

@@ -1,7 +1,7 @@
 import { type Sample, sampleOf } from "./statistics.ts";
 
-/** s: seconds by the clock. cpu s: seconds of processor time. M: million guest instructions. Empty: a count. */
-export type Unit = "s" | "cpu s" | "M" | "";
+/** s: seconds by the clock. cpu s: seconds of processor time. M: million guest instructions. /s: a second. Empty: a count. */
+export type Unit = "s" | "cpu s" | "M" | "/s" | "";
 
 /** One line of the table. */
 export interface Row {
@@ -14,7 +14,7 @@ export interface Row {
   peerName?: string;
   /** Ours by the peer's, of the medians. */
   ratio?: number;
-  /** The ratio that is wanted, at most. */
+  /** What is wanted, at most: of the ratio, or of a figure that stands by itself. */
   target?: number;
   met?: boolean;
 }
@@ -36,8 +36,15 @@ export function compare({ part, name, unit, ours, peer, peerName, target }: Comp
   return target === undefined ? row : { ...row, target, met: ratio <= target };
 }
 
-export function single(part: string, name: string, unit: Unit, values: readonly number[]): Row {
-  return { part, name, unit, ours: sampleOf(values) };
+export function single(
+  part: string,
+  name: string,
+  unit: Unit,
+  values: readonly number[],
+  target?: number,
+): Row {
+  const row: Row = { part, name, unit, ours: sampleOf(values) };
+  return target === undefined ? row : { ...row, target, met: row.ours.median <= target };
 }
 
 export const seconds = (costs: readonly { milliseconds: number }[]): number[] =>

@@ -4,7 +4,6 @@ import { parseConfig } from "../../../src/config/grammar.ts";
 import type { Machine as MachineClass, MachineOptions } from "../../../src/machine/machine.ts";
 import { loadImage } from "../../../src/node/images.ts";
 import { loadWasm } from "../../../src/node/wasm.ts";
-import type { Observer } from "../../../src/virtio/observer.ts";
 import { IMAGE } from "../material.ts";
 import { InitWatch } from "./marker.ts";
 import { costBetween, now } from "./moment.ts";
@@ -20,8 +19,6 @@ export async function bootOurs(request: BootRequest): Promise<Peer> {
     Machine: typeof MachineClass;
   };
   const disks = diskFor(request.disk);
-  const counter = { accesses: 0 };
-  const observer = listenerFor(request, counter);
   const watch = new InitWatch();
 
   const start = now(0);
@@ -31,7 +28,7 @@ export async function bootOurs(request: BootRequest): Promise<Peer> {
     request.initrd && readFile(request.initrd),
   ]);
   const options: MachineOptions = {
-    config: parseConfig(configText(request.disk), "node"),
+    config: parseConfig(configText(request), "node"),
     image: initrd ? { ...image, initrd } : image,
     wasm,
     disks,
@@ -42,7 +39,7 @@ export async function bootOurs(request: BootRequest): Promise<Peer> {
         return undefined;
       },
     },
-    ...(observer && { observer }),
+    ...(request.listener === "no-op" && { observer: () => undefined }),
   };
   const machine = new Machine(options);
   const instructions = (): number => machine.counters().instructions;
@@ -50,7 +47,7 @@ export async function bootOurs(request: BootRequest): Promise<Peer> {
   const shell = new Shell({
     type: (text) => void machine.type(encoder.encode(text)),
     instructions,
-    accesses: () => counter.accesses,
+    accesses: () => machine.describe().find(({ id }) => id === DISK)?.accesses ?? 0,
   });
   await machine.start();
   await inTime(watch.reached, () => watch.tail);
@@ -64,7 +61,7 @@ export async function bootOurs(request: BootRequest): Promise<Peer> {
       return shell.stream(command, expected);
     },
     countPorts: () => {
-      throw new Error(`Ringside's register accesses are counted by a listener, given at boot.`);
+      throw new Error("Ringside counts register accesses by itself.");
     },
     pause: () => {
       machine.pause();
@@ -77,8 +74,9 @@ export async function bootOurs(request: BootRequest): Promise<Peer> {
   };
 }
 
-function configText(disk: number | undefined): string {
-  const device = disk === undefined ? "" : `&device=blk,id=${DISK},store=memory,size=${disk}`;
+function configText({ disk, diskOptions }: BootRequest): string {
+  const options = diskOptions === undefined ? "" : `,${diskOptions}`;
+  const device = disk === undefined ? "" : `&device=blk,id=${DISK},store=memory,size=${disk}${options}`;
   return `memory=${GUEST_MEMORY}&device=console&device=rng${device}`;
 }
 
@@ -91,17 +89,4 @@ function diskFor(size: number | undefined): MachineOptions["disks"] {
     disk.write(at, piece);
   }
   return new Map([[DISK, disk]]);
-}
-
-function listenerFor({ listener }: BootRequest, counter: { accesses: number }): Observer | undefined {
-  switch (listener ?? "nobody") {
-    case "nobody":
-      return undefined;
-    case "no-op":
-      return () => undefined;
-    case "counter":
-      return (event) => {
-        if (event.type === "access" && event.device === `blk ${DISK}`) counter.accesses++;
-      };
-  }
 }

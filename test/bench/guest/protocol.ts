@@ -3,8 +3,8 @@ import type { PortRange } from "./plain-v86.ts";
 
 export type PeerName = "ours" | "v86";
 
-/** Who listens to Ringside's devices: nobody, a function that does nothing, or one that counts register accesses. */
-export type Listener = "nobody" | "no-op" | "counter";
+/** Who listens to Ringside's devices. */
+export type Listener = "nobody" | "no-op";
 
 export interface BootRequest {
   peer: PeerName;
@@ -12,6 +12,8 @@ export interface BootRequest {
   initrd?: string;
   /** Bytes of a disk in memory, filled with the same pattern for both peers; none unless given. */
   disk?: number;
+  /** Ringside: more options of the disk's device, as in a link: `packed=on,vectors=0`. */
+  diskOptions?: string;
   /** v86: with its virtio console beside the serial port. */
   virtioConsole?: boolean;
   /** Ringside: who listens; nobody unless given. */
@@ -34,7 +36,7 @@ export interface Cost {
 export interface CommandResult extends Cost {
   status: number;
   output: string;
-  /** Accesses to the registers that are counted: see BootRequest.listener and `countPorts`. */
+  /** Accesses to the disk's registers; with v86 those that `countPorts` was told of. */
   accesses: number;
 }
 
