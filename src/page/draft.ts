@@ -53,6 +53,40 @@ export function newDevice(kind: DeviceKindName, others: readonly DeviceDraft[]):
   return { key: nextKey++, kind, options: kind === "blk" ? { ...options, id: `disk${number}` } : options };
 }
 
+/** A device with one option changed. An option whose value is the standard one keeps being standard, whatever that is now. */
+export function withOption(device: DeviceDraft, word: string, value: string): DeviceDraft {
+  const changed: OptionTexts = { ...device.options, [word]: value };
+  const before = standardTexts(device.kind, device.options);
+  const after = standardTexts(device.kind, changed);
+  const options = Object.entries(changed).map(([other, text]) => {
+    const follows = other !== word && text === before[other];
+    return [other, follows ? (after[other] ?? "") : text];
+  });
+  return { ...device, options: Object.fromEntries(options) as OptionTexts };
+}
+
+/** What each option would be if it were not given, beside these. */
+function standardTexts(kind: DeviceKindName, options: OptionTexts): OptionTexts {
+  const known: Record<string, unknown> = {};
+  const texts: Record<string, string> = {};
+  for (const [key, option] of entries(kindOf(kind).options)) {
+    const { word, type } = option;
+    const value = option.standard(known, { platform: "browser", position: 0 });
+    texts[word] = value === undefined ? "" : type.format(value);
+    known[key] = readOr(value, type, options[word] ?? "");
+  }
+  return texts;
+}
+
+function readOr(standard: unknown, type: { parse(text: string): unknown }, text: string): unknown {
+  if (text === "") return standard;
+  try {
+    return type.parse(text);
+  } catch {
+    return standard; // readDraft tells of the mistake
+  }
+}
+
 /** Reads a draft as the grammar reads a link. */
 export function readDraft(draft: MachineDraft): { config: MachineConfig } | DraftError {
   const { text, fields } = write(draft);

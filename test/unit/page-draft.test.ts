@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { parseConfig } from "../../src/config/grammar.ts";
-import { draftOf, newDevice, readDraft, type MachineDraft } from "../../src/page/draft.ts";
+import { draftOf, newDevice, readDraft, withOption, type MachineDraft } from "../../src/page/draft.ts";
 
 const links = [
   "",
@@ -49,6 +49,25 @@ describe("a draft", () => {
     const first = newDevice("blk", draft.devices);
     assert.equal(first.options["id"], "disk1");
     assert.equal(newDevice("blk", [...draft.devices, first]).options["id"], "disk3");
+  });
+
+  it("keeps standard what is standard when another option changes what that is", () => {
+    const draft = draftOf(parseConfig("device=none&device=blk,id=a,indirect=off"));
+    const [disk] = draft.devices;
+    assert.equal(disk!.options["ring_reset"], "on");
+    const legacy = withOption(disk!, "transport", "mmio-legacy");
+    assert.equal(legacy.options["ring_reset"], "off");
+    assert.ok("config" in readDraft({ ...draft, devices: [legacy] }));
+    assert.deepEqual(withOption(legacy, "transport", "pci"), disk, "and back");
+
+    const refused = readDraft({ ...draft, devices: [withOption(legacy, "packed", "on")] });
+    assert("error" in refused);
+    assert.deepEqual([refused.device, refused.word], [legacy.key, "packed"]);
+
+    const chosen = withOption(withOption(disk!, "size", "100M"), "store", "memory");
+    assert.equal(chosen.options["size"], "100M", "what somebody chose stays");
+    assert.equal(withOption(disk!, "store", "memory").options["size"], "64M");
+    assert.equal(withOption(disk!, "size", "nonsense").options["size"], "nonsense");
   });
 
   it("refuses what a browser does not have", () => {

@@ -9,6 +9,7 @@ import {
   type DeviceKindName,
   type DraftError,
   type MachineDraft,
+  withOption,
 } from "../draft.ts";
 import { linkTo } from "../link.ts";
 import type { Session } from "../session.ts";
@@ -130,7 +131,7 @@ function DeviceFields({ device, mistake, onChange, onRemove }: DeviceFieldsProps
             option={option}
             value={options[option.word] ?? ""}
             error={mistake?.word === option.word ? mistake.error : undefined}
-            onChange={(value) => onChange({ ...device, options: { ...options, [option.word]: value } })}
+            onChange={(value) => onChange(withOption(device, option.word, value))}
           />
         ))}
       </div>
