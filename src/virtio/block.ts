@@ -70,7 +70,7 @@ export class BlockDevice extends VirtioDevice {
     const { reader, writer } = chain;
     if (reader.read(this.#header) < Block.HEADER_BYTES || writer.total < 1) {
       this.violation(
-        "5.2.6",
+        "5.2.6 request",
         `a request of ${reader.total} readable and ${writer.total} writable bytes`,
         queue.index,
       );
@@ -85,15 +85,20 @@ export class BlockDevice extends VirtioDevice {
       case Block.OUT:
         return this.#transfer(queue, chain, sector, reader.remaining, true);
       case Block.FLUSH:
-        this.counters.flushes++;
-        return this.#after(queue, chain, () => this.backend.flush());
+        return this.#flush(queue, chain);
       case Block.GET_ID:
         this.#finish(queue, chain, this.#writeId(chain));
         return undefined;
       default:
+        if (type === Block.FLUSH_OUT && this.legacy) return this.#flush(queue, chain); // 5.2.6.3
         this.#finish(queue, chain, Block.UNSUPP);
         return undefined;
     }
+  }
+
+  #flush(queue: Virtqueue, chain: DescriptorChain): Promise<void> | undefined {
+    this.counters.flushes++;
+    return this.#after(queue, chain, () => this.backend.flush());
   }
 
   #transfer(
@@ -110,7 +115,7 @@ export class BlockDevice extends VirtioDevice {
       (write && this.backend.readOnly)
     ) {
       if (length % Block.SECTOR !== 0)
-        this.violation("5.2.6.1", `a transfer of ${length} bytes`, queue.index);
+        this.violation("5.2.6.1 multiple", `a transfer of ${length} bytes`, queue.index);
       this.#finish(queue, chain, Block.IOERR);
       return undefined;
     }

@@ -93,6 +93,8 @@ export const Block = {
   IN: 0,
   OUT: 1,
   FLUSH: 4,
+  /** What legacy drivers may call a flush, 5.2.6.3. */
+  FLUSH_OUT: 5,
   GET_ID: 8,
   ID_BYTES: 20,
   SECTOR: 512,

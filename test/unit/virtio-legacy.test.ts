@@ -5,7 +5,7 @@ import { BlockDevice } from "../../src/virtio/block.ts";
 import { ConsoleDevice } from "../../src/virtio/console.ts";
 import type { VirtioDevice } from "../../src/virtio/device.ts";
 import { EntropyDevice } from "../../src/virtio/entropy.ts";
-import { BlockDriver, OK } from "./driver/block-driver.ts";
+import { BlockDriver, OK, UNSUPP } from "./driver/block-driver.ts";
 import { ConsoleDriver } from "./driver/console-driver.ts";
 import { ACKNOWLEDGE, DRIVER, DRIVER_OK, Driver, settle } from "./driver/driver.ts";
 import { HoldDevice } from "./driver/hold-device.ts";
@@ -125,6 +125,15 @@ for (const kind of LEGACY) {
       assert.equal(status, OK);
       assert.deepEqual([...data.subarray(0, 5)], [1, 2, 3, 4, 0]);
       assert.equal(block.device.violations, 0);
+    });
+
+    it("5.2.6.3: FLUSH_OUT is another name for a flush", async () => {
+      const disk = new SlowDisk(8192);
+      const block = new BlockDriver(disk, { kind });
+      assert.equal((await block.request(5, 0, new Uint8Array(), 0)).status, OK);
+      assert.deepEqual(disk.calls, ["flush"]);
+      const modern = new BlockDriver(disk);
+      assert.equal((await modern.request(5, 0, new Uint8Array(), 0)).status, UNSUPP);
     });
 
     it("5.3.4.1, 5.3.6.3: a console's configuration and control messages are little-endian, as the guest is", async () => {

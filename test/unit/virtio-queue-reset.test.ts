@@ -81,7 +81,9 @@ for (const kind of KINDS) {
       });
 
       it("2.6.1.1.1: everything about it is as after a reset of the device", () => {
-        const { driver, register } = start();
+        const device = new HoldDevice({ queues: 2, size: 16, packed });
+        const driver = Driver.start(device, { kind, without, queueSize: 4 });
+        const register = resetRegister(driver, kind);
         const { transport } = driver;
         transport.selectQueue(0);
         assert.equal(transport.queueEnabled(), true);

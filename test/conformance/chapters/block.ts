@@ -149,6 +149,10 @@ export const block52: Chapter = {
             "2.7.3, 5.2.4.1, 5.2.6.3: a disk's rings, configuration and requests are little-endian, as the guest is",
           ),
         },
+        flushOut: {
+          must: "for a legacy driver FLUSH_OUT is a flush",
+          tests: legacy("5.2.6.3: FLUSH_OUT is another name for a flush"),
+        },
         scsi: without("SCSI", "the command of a SCSI request is one readable buffer of its own", unsupported),
       },
     },

@@ -67,8 +67,8 @@ export const MODEL_FAULTS: readonly Fault[] = [
     tests: ["virtio-block-stable"],
   }),
   block({
-    wrong: "goes on with a request after a reset",
-    find: "if (!chain.inFlight) return; // reset meanwhile",
+    wrong: "reads behind the end of a disk that has shrunk while the request waited",
+    find: '          if (end > this.backend.capacity) throw new RangeError("the disk has shrunk meanwhile");\n',
     replace: "",
     tests: ["virtio-block"],
   }),
