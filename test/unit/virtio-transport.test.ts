@@ -284,9 +284,46 @@ describe("virtio-pci registers", () => {
     pci.registers.write(0x1000, 2, 1);
     pci.registers.write(0x1004, 4, 1);
     pci.registers.write(0x1005, 1, 1);
-    assert.deepEqual(device.rules, ["4.1.5.2", "4.1.5.2", "4.1.5.2"]);
+    assert.deepEqual(device.rules, ["4.1.5.2.1", "4.1.5.2.1", "4.1.5.2.1"]);
     pci.registers.write(0x1004, 2, 1);
     assert.equal(device.rules.length, 3);
+  });
+
+  it("4.1.4.3: queue_notif_config_data is there with its feature only, and then the doorbell takes it and no index", () => {
+    assert.equal(start().pci.read(0x38, 2), 0);
+    const device = new HoldDevice({ queues: 2, notifConfigData: true });
+    const pci = asPci(Driver.start(device).transport);
+    const values = [0, 1].map((queue) => {
+      pci.selectQueue(queue);
+      return pci.read(0x38, 2);
+    });
+    assert.notEqual(values[0], values[1]);
+    pci.selectQueue(2);
+    assert.equal(pci.read(0x38, 2), 0, "no such queue");
+    pci.registers.write(0x1004, 2, values[1]!);
+    assert.deepEqual(device.rules, []);
+    pci.registers.write(0x1004, 2, 1);
+    pci.registers.write(0x1004, 2, values[0]!);
+    assert.deepEqual(device.rules, ["4.1.5.2", "4.1.5.2"]);
+  });
+
+  it("4.1.5.2: with NOTIFICATION_DATA a doorbell is 32 bits wide, without it 16", () => {
+    const device = new HoldDevice({ notificationData: true });
+    const driver = Driver.start(device);
+    const pci = asPci(driver.transport);
+    pci.registers.write(0x1000, 4, 0);
+    assert.deepEqual(device.rules, []);
+    pci.registers.write(0x1000, 2, 0);
+    assert.deepEqual(device.rules, ["4.1.5.2"]);
+  });
+
+  it("4.1.4.3.1: without administration virtqueues their fields are 0, and read-only", () => {
+    const { pci, device } = start();
+    for (const offset of [0x3c, 0x3e]) {
+      pci.write(offset, 2, 1);
+      assert.equal(pci.read(offset, 2), 0);
+    }
+    assert.equal(device.rules.length, 2);
   });
 
   it("4.1.4: a write where there is no structure is reported", () => {
@@ -390,7 +427,7 @@ describe("events for an observer", () => {
     Driver.start(device);
     const types: string[] = [];
     device.observer = (event) => types.push(event.type);
-    device.fatal("test", "on purpose");
+    device.fatal("2.6 exists", "on purpose");
     assert.deepEqual(
       types.filter((type) => type !== "access" && type !== "acknowledge"),
       ["violation", "status", "interrupt"],
