@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { Driver, EVENT_IDX, IN_ORDER, RING_PACKED, RING_RESET, settle } from "./driver/driver.ts";
 import { BlockDriver, IOERR, OK } from "./driver/block-driver.ts";
 import { HoldDevice } from "./driver/hold-device.ts";
-import { asMmio } from "./driver/transport.ts";
+import { resetQueue } from "./driver/queue-reset.ts";
 import { SlowDisk } from "./driver/slow-disk.ts";
 
 const target = { address: 0x100, length: 64, writable: true };
@@ -132,7 +132,7 @@ for (const layout of ["split", "packed"] as const) {
     }
 
     it("6.2, 2.4.1: a reset forgets what waits, of the device and of one queue", async () => {
-      const [device, driver] = start({ kind: "mmio" });
+      const [device, driver] = start();
       assert.ok(driver.has(RING_RESET));
       for (const reset of ["device", "queue", "device"] as const) {
         driver.rings[0]!.add([target]);
@@ -142,8 +142,7 @@ for (const layout of ["split", "packed"] as const) {
         device.queues[0]!.put(second!, 9);
         if (reset === "device") driver.start();
         else {
-          driver.transport.selectQueue(0);
-          asMmio(driver.transport).registers.write(0xc0, 4, 1);
+          resetQueue(driver, 0);
           driver.rings[0] = driver.setUpRing(0, 8);
         }
         const before = driver.memory.u8.slice();

@@ -5,18 +5,15 @@ import type { VirtioDevice } from "../../src/virtio/device.ts";
 import { BlockDriver, UNTOUCHED } from "./driver/block-driver.ts";
 import { Driver, FAILED, RING_PACKED, settle } from "./driver/driver.ts";
 import { HoldDevice } from "./driver/hold-device.ts";
+import { resetQueue } from "./driver/queue-reset.ts";
 import { SlowDisk } from "./driver/slow-disk.ts";
-import { asMmio, asPci, KINDS } from "./driver/transport.ts";
+import { KINDS } from "./driver/transport.ts";
 
-type End = (driver: Driver, device: VirtioDevice, kind: "pci" | "mmio") => void;
+type End = (driver: Driver, device: VirtioDevice) => void;
 
 const ENDS: Readonly<Record<string, End>> = {
   "a reset of the device": ({ transport }) => (transport.status = 0),
-  "a reset of the queue": ({ transport }, _, kind) => {
-    transport.selectQueue(0);
-    if (kind === "pci") asPci(transport).write(0x3a, 2, 1);
-    else asMmio(transport).registers.write(0xc0, 4, 1);
-  },
+  "a reset of the queue": (driver) => resetQueue(driver, 0),
   FAILED: ({ transport }) => (transport.status = transport.status | FAILED),
   "the loss of the bus": (_, device) => device.setBusMaster(false),
 };
@@ -42,7 +39,7 @@ for (const kind of KINDS) {
           void block.read(3, 512, { placement: "indirect" }).then(done);
           void block.write(16, new Uint8Array(512).fill(0x33), { placement: "indirect" }).then(done);
           assert.equal(disk.waiting, 5);
-          end(driver, device, kind);
+          end(driver, device);
           const before = driver.memory.u8.slice();
           const { raised } = driver.transport.line;
           for (let i = 0; i < 4; i++) {
@@ -79,7 +76,7 @@ for (const kind of KINDS) {
             device.wake(); // published; with `interruptLater` the decision waits
             const published = driver.transport.line.raised;
             device.give(1, 3); // not published
-            end(driver, device, kind);
+            end(driver, device);
             const raised = driver.transport.line.raised;
             // Bus mastering taken away orderly publishes what was done; the others forget it.
             if (!title.includes("bus")) assert.equal(raised, published);

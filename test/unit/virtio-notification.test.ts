@@ -1,9 +1,19 @@
 /** VIRTIO_F_NOTIFICATION_DATA and VIRTIO_F_NOTIF_CONFIG_DATA (2.9): what a kick says of the ring. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Driver, NOTIFICATION_DATA, RING_PACKED } from "./driver/driver.ts";
+import {
+  ACKNOWLEDGE,
+  DRIVER,
+  Driver,
+  FEATURES_OK,
+  NOTIF_CONFIG_DATA,
+  NOTIFICATION_DATA,
+  RING_PACKED,
+  VERSION_1,
+} from "./driver/driver.ts";
 import { HoldDevice } from "./driver/hold-device.ts";
-import { KINDS } from "./driver/transport.ts";
+import { FakeMemory } from "./driver/memory.ts";
+import { KINDS, plug } from "./driver/transport.ts";
 
 const RULE = { split: "2.9", packed: "2.8.16" };
 
@@ -80,4 +90,13 @@ for (const kind of KINDS) {
       });
     });
   }
+}
+
+for (const kind of KINDS) {
+  it(`2.2.2: NOTIF_CONFIG_DATA makes FEATURES_OK fail on a transport without it (${kind})`, () => {
+    const transport = plug(new HoldDevice({ notifConfigData: true }), kind, new FakeMemory());
+    transport.acceptFeatures(VERSION_1 | NOTIF_CONFIG_DATA);
+    transport.status = ACKNOWLEDGE | DRIVER | FEATURES_OK;
+    assert.equal((transport.status & FEATURES_OK) !== 0, kind === "pci");
+  });
 }
