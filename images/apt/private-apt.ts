@@ -24,12 +24,13 @@ const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 export class PrivateApt {
   readonly #folder: string;
   readonly #release: string;
-  readonly #architecture: string;
+  /** As Debian calls it. */
+  readonly architecture: string;
 
   constructor(folder: string, release: string, architecture: string) {
     this.#folder = folder;
     this.#release = release;
-    this.#architecture = architecture;
+    this.architecture = architecture;
   }
 
   /**
@@ -63,8 +64,8 @@ export class PrivateApt {
       const control = found.get(name);
       if (control) return control;
       throw new ImageBuildError(
-        `The package lists have no ${name} for ${this.#architecture} in Debian ${this.#release}. Is the mirror reachable, and ` +
-          `does it carry ${this.#architecture}? Another one can be named with RINGSIDE_DEBIAN_MIRROR.`,
+        `The package lists have no ${name} for ${this.architecture} in Debian ${this.#release}. Is the mirror reachable, and ` +
+          `does it carry ${this.architecture}? Another one can be named with RINGSIDE_DEBIAN_MIRROR.`,
       );
     });
   }
@@ -97,7 +98,7 @@ export class PrivateApt {
     for (const { name, exactly } of needed) versions.set(name, exactly ?? versions.get(name) ?? "9999");
     const stanzas = [...versions].map(
       ([name, version]) =>
-        `Package: ${name}\nStatus: install ok installed\nArchitecture: ${this.#architecture}\nVersion: ${version}\n` +
+        `Package: ${name}\nStatus: install ok installed\nArchitecture: ${this.architecture}\nVersion: ${version}\n` +
         `Maintainer: nobody\nDescription: not needed in an image\n`,
     );
     await writeFile(join(this.#folder, "status"), stanzas.join("\n"));
@@ -112,7 +113,7 @@ export class PrivateApt {
       join(this.#folder, "debian.sources"),
       writeSources(mirrors, {
         release: this.#release,
-        architecture: this.#architecture,
+        architecture: this.architecture,
         keyring: KEYRING,
       }),
     );
@@ -121,8 +122,8 @@ export class PrivateApt {
       join(this.#folder, "apt.conf"),
       [
         ...(await systemDownloadSettings()),
-        `APT::Architecture "${this.#architecture}";`,
-        `APT::Architectures { "${this.#architecture}"; };`,
+        `APT::Architecture "${this.architecture}";`,
+        `APT::Architectures { "${this.architecture}"; };`,
         // Root's apt would download as another user, who cannot write to our folder.
         `APT::Sandbox::User "";`,
         `APT::Install-Recommends "false";`,

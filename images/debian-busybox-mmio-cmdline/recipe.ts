@@ -67,11 +67,12 @@ async function acquireTools(build: Build, series: string): Promise<Package[]> {
     ...["make", `linux-kbuild-${series}`],
     ...["libisl23", "libmpc3", "libmpfr6", "libgmp10", "libzstd1", "zlib1g", "libjansson4"],
   ];
+  const apt = await build.toolsApt();
   return acquirePackages(build, {
-    apt: await build.toolsApt(),
+    apt,
     list: "tools.json",
-    wanted: names,
-    resolve: (apt): Promise<Control[]> => apt.show(names),
+    wanted: [...names, apt.architecture],
+    resolve: (): Promise<Control[]> => apt.show(names),
     licence: () => "not in the image",
   });
 }
