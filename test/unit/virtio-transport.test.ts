@@ -304,7 +304,7 @@ describe("virtio-pci registers", () => {
     assert.deepEqual(device.rules, []);
     pci.registers.write(0x1004, 2, 1);
     pci.registers.write(0x1004, 2, values[0]!);
-    assert.deepEqual(device.rules, ["4.1.5.2", "4.1.5.2"]);
+    assert.deepEqual(device.rules, ["4.1.5.2.1", "4.1.5.2.1"]);
   });
 
   it("4.1.5.2: with NOTIFICATION_DATA a doorbell is 32 bits wide, without it 16", () => {
@@ -314,7 +314,7 @@ describe("virtio-pci registers", () => {
     pci.registers.write(0x1000, 4, 0);
     assert.deepEqual(device.rules, []);
     pci.registers.write(0x1000, 2, 0);
-    assert.deepEqual(device.rules, ["4.1.5.2"]);
+    assert.deepEqual(device.rules, ["4.1.5.2.1"]);
   });
 
   it("4.1.4.3.1: without administration virtqueues their fields are 0, and read-only", () => {
