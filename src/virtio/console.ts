@@ -102,7 +102,7 @@ export class ConsoleDevice extends VirtioDevice {
   #deliverControl(queue: Virtqueue): void {
     const tooSmall = this.#messages.deliver(queue);
     if (tooSmall !== undefined) {
-      this.violation("5.3.6.2", `a buffer of ${tooSmall} bytes for control messages`, queue.index);
+      this.violation("5.3.6.2 buffer", `a buffer of ${tooSmall} bytes for control messages`, queue.index);
     }
   }
 
@@ -118,7 +118,7 @@ export class ConsoleDevice extends VirtioDevice {
           queue.index,
         );
       } else {
-        this.violation("5.3.6.2", `a control message of ${chain.reader.total} bytes`, queue.index);
+        this.violation("5.3.6.2 message", `a control message of ${chain.reader.total} bytes`, queue.index);
       }
       queue.put(chain, 0);
     }
@@ -134,7 +134,11 @@ export class ConsoleDevice extends VirtioDevice {
     }
     const port = this.ports[id];
     if (!port) {
-      this.violation("5.3.6.2", `a control message for port ${id}, there are ${this.ports.length}`, queue);
+      this.violation(
+        "5.3.6.2 message",
+        `a control message for port ${id}, there are ${this.ports.length}`,
+        queue,
+      );
       return;
     }
     if (event === ConsoleControl.PORT_READY) {
@@ -143,7 +147,7 @@ export class ConsoleDevice extends VirtioDevice {
     } else if (event === ConsoleControl.PORT_OPEN) {
       port.guestOpened(value === 1);
     } else {
-      this.violation("5.3.6.2", `a control message of kind ${event}`, queue);
+      this.violation("5.3.6.2 message", `a control message of kind ${event}`, queue);
     }
   }
 

@@ -3,8 +3,9 @@ import type { GuestMemory } from "./memory.ts";
 import type { Observer, Violation } from "./observer.ts";
 import { type QueueModel, type QueueOwner, Virtqueue } from "./queue.ts";
 import type { DescriptorChain } from "./ring/chain.ts";
-import type { RingFeatures } from "./ring/ring.ts";
+import type { Fault, RingFeatures } from "./ring/ring.ts";
 import { Feature, Status } from "./spec.ts";
+import type { Rule } from "./strict/sentences.ts";
 
 /** What a transport gives a device: how to interrupt the driver (2.3). */
 export interface Interrupts {
@@ -208,7 +209,7 @@ export abstract class VirtioDevice implements QueueOwner {
     let status = before | asked;
     if (newly & Status.FEATURES_OK && !this.#featuresAcceptable()) status &= ~Status.FEATURES_OK;
     if (newly & Status.DRIVER_OK && !(status & Status.FEATURES_OK) && !this.#legacy) {
-      this.violation("3.1.1", "DRIVER_OK without FEATURES_OK");
+      this.violation("3.1.1 featuresOk", "DRIVER_OK without FEATURES_OK");
       status &= ~Status.DRIVER_OK;
     }
     this.#setStatus(status);
@@ -222,7 +223,7 @@ export abstract class VirtioDevice implements QueueOwner {
   /** 32 bits of the driver's feature word number `word` (2.2). */
   writeFeatures(word: number, value: number): void {
     if (this.#status & Status.FEATURES_OK) {
-      this.violation("2.2.1", "features written after FEATURES_OK");
+      this.violation("3.1.1 late", "features written after FEATURES_OK");
       return;
     }
     // 6: no bit above 127 means anything. Those share one word, so that accepting any of them shows.
@@ -233,19 +234,19 @@ export abstract class VirtioDevice implements QueueOwner {
   }
 
   /** What is wrong with a size that the driver chose for a queue (2.7, 2.8); undefined when it can be used. */
-  queueSizeFault(queue: Virtqueue, size: number): { rule: string; what: string } | undefined {
+  queueSizeFault(queue: Virtqueue, size: number): Fault | undefined {
     const { maximumSize } = queue;
     const packed = this.has(Feature.common.RING_PACKED);
     if (size > 0 && size <= maximumSize && (packed || (size & (size - 1)) === 0)) return undefined;
     const wanted = packed ? `a number from 1 to ${maximumSize}` : `a power of two up to ${maximumSize}`;
-    return { rule: packed ? "2.8.10.1" : "2.7", what: `queue size ${size}, not ${wanted}` };
+    return { rule: packed ? "2.8.10.1 size" : "2.7 size", what: `queue size ${size}, not ${wanted}` };
   }
 
   /** Starts a queue with what the driver set (4.1.5.1.3, 4.2.3.2). */
   enableQueue(queue: Virtqueue): void {
     if (queue.enabled || !this.#memory) return;
     if (!(this.#status & Status.FEATURES_OK) && !this.#legacy) {
-      this.violation("3.1.1", `queue ${queue.index} enabled before FEATURES_OK`, queue.index);
+      this.violation("3.1.1 setup", `queue ${queue.index} enabled before FEATURES_OK`, queue.index);
       return;
     }
     const { RING_PACKED, EVENT_IDX, INDIRECT_DESC, IN_ORDER } = Feature.common;
@@ -255,10 +256,10 @@ export abstract class VirtioDevice implements QueueOwner {
       indirect: this.has(INDIRECT_DESC),
       inOrder: this.has(IN_ORDER),
     };
-    const complaint = queue.enable(this.#memory, features, (rule, what) =>
-      this.fatal(rule, what, queue.index),
+    const complaint = queue.enable(this.#memory, features, (rule, what, descriptor) =>
+      this.fatal(rule, what, queue.index, descriptor),
     );
-    if (complaint) this.fatal(features.packed ? "2.8" : "2.7", complaint, queue.index);
+    if (complaint) this.fatal(complaint.rule, complaint.what, queue.index);
     this.#queueChanged(queue);
     // After a reset of this queue alone (2.6.1.2) buffers may wait in it already.
     this.#run(queue);
@@ -270,7 +271,12 @@ export abstract class VirtioDevice implements QueueOwner {
    */
   resetQueue(queue: Virtqueue): void {
     if (this.has(Feature.common.RING_RESET)) this.disableQueue(queue);
-    else this.violation("2.6.1", `queue ${queue.index} reset without VIRTIO_F_RING_RESET`, queue.index);
+    else
+      this.violation(
+        "2.6.1 negotiated",
+        `queue ${queue.index} reset without VIRTIO_F_RING_RESET`,
+        queue.index,
+      );
   }
 
   /** The same where a driver needs no feature for it: QueueReady or QueuePFN written with 0 (4.2.2, 4.2.4). */
@@ -288,7 +294,7 @@ export abstract class VirtioDevice implements QueueOwner {
     this.observer?.({ type: "kick", device: this.name, queue: index });
     if (!queue?.enabled) {
       this.violation(
-        "2.3",
+        "2.3 kick",
         `a kick of queue ${index}, which ${queue ? "is not enabled" : "does not exist"}`,
         index,
       );
@@ -297,14 +303,18 @@ export abstract class VirtioDevice implements QueueOwner {
     queue.counters.kicks++;
     if (next !== undefined && this.#notificationData) this.#checkNotification(queue, next);
     if (this.#legacy || this.#status & Status.DRIVER_OK) this.#run(queue);
-    else this.violation("3.1.1", `a kick of queue ${index} before DRIVER_OK`, index);
+    else this.violation("3.1.1 kick", `a kick of queue ${index} before DRIVER_OK`, index);
   }
 
   /** A driver's write into the configuration space (2.5). */
   writeConfig(offset: number, width: number, value: number): void {
     const field = this.config.write(offset, width, value);
     if (field) this.onConfigWrite(field.name);
-    else this.violation("2.5.1", `a write of ${width} bytes to read-only configuration at offset ${offset}`);
+    else
+      this.violation(
+        "2.5.1 readOnly",
+        `a write of ${width} bytes to read-only configuration at offset ${offset}`,
+      );
   }
 
   /** Device reset (2.4): nothing in flight reaches the guest any more. */
@@ -334,8 +344,9 @@ export abstract class VirtioDevice implements QueueOwner {
   }
 
   /** The driver broke a sentence of the specification: reported; the device goes on. */
-  violation(rule: string, what: string, queue?: number): void {
-    const violation: Violation = { rule, what, queue };
+  violation(sentence: Rule, what: string, queue?: number, descriptor?: number): void {
+    const rule = sentence.slice(0, sentence.indexOf(" "));
+    const violation: Violation = { rule, sentence, what, queue, descriptor };
     this.violations++;
     this.lastViolation = violation;
     this.onViolation?.(violation);
@@ -343,8 +354,8 @@ export abstract class VirtioDevice implements QueueOwner {
   }
 
   /** A violation after which the device cannot go on: DEVICE_NEEDS_RESET and a configuration interrupt (2.1.2). */
-  fatal(rule: string, what: string, queue?: number): void {
-    this.violation(rule, what, queue);
+  fatal(sentence: Rule, what: string, queue?: number, descriptor?: number): void {
+    this.violation(sentence, what, queue, descriptor);
     if (this.#status & Status.DEVICE_NEEDS_RESET) return;
     this.#setStatus(this.#status | Status.DEVICE_NEEDS_RESET);
     this.#notifyConfig();
@@ -390,24 +401,24 @@ export abstract class VirtioDevice implements QueueOwner {
   #driverBits(before: number, value: number): number {
     const hex = (bits: number): string => `0x${bits.toString(16)}`;
     if (before & ~value & ~Status.DEVICE_NEEDS_RESET) {
-      this.violation("2.1.1", `status ${hex(value)} clears a bit of ${hex(before)}`);
+      this.violation("2.1.1 clear", `status ${hex(value)} clears a bit of ${hex(before)}`);
     }
     // A legacy interface has no FEATURES_OK (3.1.2).
     const known = this.#legacy ? DRIVER_BITS & ~Status.FEATURES_OK : DRIVER_BITS;
     if (value & ~(known | Status.DEVICE_NEEDS_RESET)) {
-      this.violation("2.1", `status ${hex(value)} has bits that mean nothing to this device`);
+      this.violation("2.1 bits", `status ${hex(value)} has bits that mean nothing to this device`);
     }
     const newly = value & known & ~before;
     if (newly !== 0 && before & Status.FAILED) {
-      this.violation("2.1.1", `status ${hex(value)} goes on after FAILED, without a reset`);
+      this.violation("2.1.1 failed", `status ${hex(value)} goes on after FAILED, without a reset`);
       return 0;
     }
     const all = before | newly;
     if (newly & Status.DRIVER && !(all & Status.ACKNOWLEDGE)) {
-      this.violation("3.1.1", "DRIVER without ACKNOWLEDGE");
+      this.violation("3.1.1 order", "DRIVER without ACKNOWLEDGE");
     }
     if (newly & Status.FEATURES_OK && !(all & Status.DRIVER)) {
-      this.violation("3.1.1", "FEATURES_OK without DRIVER");
+      this.violation("3.1.1 order", "FEATURES_OK without DRIVER");
     }
     return newly;
   }
@@ -415,7 +426,11 @@ export abstract class VirtioDevice implements QueueOwner {
   #checkNotification(queue: Virtqueue, next: number): void {
     const fault = queue.notificationFault(next);
     if (!fault) return;
-    this.violation(this.has(Feature.common.RING_PACKED) ? "2.8.16" : "2.9", fault, queue.index);
+    this.violation(
+      this.has(Feature.common.RING_PACKED) ? "2.8.16 notification" : "2.9 notification",
+      fault,
+      queue.index,
+    );
   }
 
   #queueChanged({ index, size, enabled }: Virtqueue): void {
@@ -432,13 +447,16 @@ export abstract class VirtioDevice implements QueueOwner {
   #acceptLegacy(): void {
     if (this.has(Feature.common.UNUSED)) {
       this.#accepted = 0n;
-      this.violation("6.3", "the driver accepted bit 30: it takes everything without a look");
+      this.violation("6.3 unused", "the driver accepted bit 30: it takes everything without a look");
       return;
     }
     const unknown = this.#accepted & ~this.offered;
     if (unknown === 0n) return;
     this.#accepted &= this.offered;
-    this.violation("2.2.1", `the driver accepted bits that were not offered: 0x${unknown.toString(16)}`);
+    this.violation(
+      "2.2.1 offered",
+      `the driver accepted bits that were not offered: 0x${unknown.toString(16)}`,
+    );
   }
 
   #featuresAcceptable(): boolean {
@@ -446,7 +464,7 @@ export abstract class VirtioDevice implements QueueOwner {
     let refused: string | undefined;
     if (unknown !== 0n) refused = `the driver accepted bits that were not offered: 0x${unknown.toString(16)}`;
     else if (!this.has(Feature.common.VERSION_1)) refused = "the driver did not accept VIRTIO_F_VERSION_1";
-    if (refused) this.violation(unknown !== 0n ? "2.2.1" : "6.1", refused);
+    if (refused) this.violation(unknown !== 0n ? "2.2.1 offered" : "6.1 version1", refused);
     this.observer?.({ type: "features", device: this.name, negotiated: this.#accepted, refused });
     return refused === undefined;
   }

@@ -29,7 +29,7 @@ export class EntropyDevice extends VirtioDevice {
   protected override process(queue: Virtqueue): void {
     for (let chain = queue.take(); chain; chain = queue.take()) {
       if (chain.reader.total > 0)
-        this.violation("5.4.6.1", "a device-readable buffer in the request queue", queue.index);
+        this.violation("5.4.6.1 readable", "a device-readable buffer in the request queue", queue.index);
       let left = Math.min(chain.writer.total, REQUEST_LIMIT);
       const written = left;
       while (left > 0) {

@@ -1,3 +1,5 @@
+import type { Rule } from "./strict/sentences.ts";
+
 /** What crossed the line between guest and hypervisor. Built only while somebody listens. */
 export type VirtioEvent =
   | {
@@ -26,7 +28,11 @@ export type Observer = (event: VirtioEvent) => void;
 export interface Violation {
   /** Section of virtio 1.3. */
   rule: string;
+  /** Which of its sentences: the key in strict/sentences.ts. */
+  sentence: Rule;
   /** What was seen, in plain words, with the numbers. */
   what: string;
   queue: number | undefined;
+  /** The index of a descriptor in the queue's table or ring. */
+  descriptor: number | undefined;
 }

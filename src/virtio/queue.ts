@@ -1,7 +1,8 @@
 import type { GuestMemory } from "./memory.ts";
 import type { DescriptorChain } from "./ring/chain.ts";
+import { LayoutError } from "./ring/common.ts";
 import { PackedRing } from "./ring/packed.ts";
-import type { Ring, RingError, RingFeatures } from "./ring/ring.ts";
+import type { Fault, Ring, RingError, RingFeatures } from "./ring/ring.ts";
 import { SplitRing } from "./ring/split.ts";
 
 /**
@@ -114,14 +115,14 @@ export class Virtqueue {
   }
 
   /** Starts the queue with what the driver has set. Returns a complaint when that makes no ring. */
-  enable(memory: GuestMemory, features: RingFeatures, error: RingError): string | undefined {
+  enable(memory: GuestMemory, features: RingFeatures, error: RingError): Fault | undefined {
     const { size, maximumSize, descriptors, available, used } = this;
     const layout = { size, maximumChain: maximumSize, descriptors, available, used, features };
     try {
       const Layout = features.packed ? PackedRing : SplitRing;
       this.#ring = new Layout(memory, layout, error);
     } catch (error) {
-      if (error instanceof RangeError) return error.message;
+      if (error instanceof LayoutError) return { rule: error.rule, what: error.message };
       throw error;
     }
     this.#ring.wantKicks(true);

@@ -294,7 +294,7 @@ describe("what breaks a ring", () => {
     ],
     ...[0, 1, 15, 17].map((length): [string, string, (queue: DriverQueue, memory: FakeMemory) => void] => [
       `2.7.5.3: an indirect table of ${length} bytes`,
-      "2.7.5.3.1",
+      "2.7.5.3",
       (queue, memory) => {
         queue.describe(queue.descriptors, 0, memory.allocate(32), length, INDIRECT, 0);
         queue.push(0);

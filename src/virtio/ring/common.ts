@@ -1,4 +1,5 @@
 import type { GuestMemory } from "../memory.ts";
+import type { Rule } from "../strict/sentences.ts";
 import { ChainBuilder, DescriptorView } from "./builder.ts";
 import { DescriptorChain } from "./chain.ts";
 import { ChainOrder } from "./order.ts";
@@ -80,9 +81,9 @@ export abstract class CommonRing implements Ring {
   }
 
   /** Reports a mistake of the driver after which the ring cannot be used. */
-  protected fail(rule: string, what: string): false {
+  protected fail(rule: Rule, what: string, descriptor?: number): false {
     this.broken = true;
-    this.#error(rule, what);
+    this.#error(rule, what, descriptor);
     return false;
   }
 
@@ -93,7 +94,7 @@ export abstract class CommonRing implements Ring {
 
   #newChain(): DescriptorChain | undefined {
     if (this.#chains.length === this.size) {
-      this.fail("2.7.13", `more than ${this.size} chains in flight: a head was made available twice`);
+      this.fail("2.7.13 once", `more than ${this.size} chains in flight: a head was made available twice`);
       return undefined;
     }
     const chain = new DescriptorChain(this.memory, this.maximumChain);
@@ -102,17 +103,31 @@ export abstract class CommonRing implements Ring {
   }
 }
 
-/** Checks where a part of a queue lies. @throws RangeError when it is misaligned or outside memory. */
+/** What the driver has set for a queue makes no ring. */
+export class LayoutError extends RangeError {
+  override name = "LayoutError";
+  readonly rule: Rule;
+
+  constructor(rule: Rule, message: string) {
+    super(message);
+    this.rule = rule;
+  }
+}
+
+/** Checks where a part of a queue lies. @throws LayoutError when it is misaligned or outside memory. */
 export function area(
   memory: GuestMemory,
   name: string,
   start: bigint,
   length: number,
   alignment: number,
+  rules: { aligned: Rule; inside: Rule },
 ): number {
   const address = Number(start);
   const where = `the ${name} at 0x${start.toString(16)}`;
-  if (address % alignment !== 0) throw new RangeError(`${where} is not aligned to ${alignment} bytes`);
-  if (address + length > memory.size) throw new RangeError(`${where} does not lie in guest memory`);
+  if (address % alignment !== 0)
+    throw new LayoutError(rules.aligned, `${where} is not aligned to ${alignment} bytes`);
+  if (address + length > memory.size)
+    throw new LayoutError(rules.inside, `${where} does not lie in guest memory`);
   return address;
 }

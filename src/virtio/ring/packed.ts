@@ -2,8 +2,16 @@ import type { GuestMemory } from "../memory.ts";
 import { Descriptor, MAX_QUEUE_SIZE, Packed, RingEvent } from "../spec.ts";
 import type { BufferFault, DescriptorView } from "./builder.ts";
 import type { DescriptorChain } from "./chain.ts";
-import { area, CommonRing } from "./common.ts";
-import type { RingError, RingLayout } from "./ring.ts";
+import { area, CommonRing, LayoutError } from "./common.ts";
+import type { Fault, RingError, RingLayout } from "./ring.ts";
+
+const AREA = { aligned: "2.8.11 aligned", inside: "2.8 inside" } as const;
+
+const NOT_NEGOTIATED: Fault = {
+  rule: "2.8.19 negotiated",
+  what: "indirect, but VIRTIO_F_INDIRECT_DESC was not negotiated",
+};
+const BEGINS_LIST: Fault = { rule: "2.8.19 list", what: "indirect, and begins a list" };
 
 const BOTH = Packed.AVAIL | Packed.USED;
 
@@ -37,20 +45,25 @@ export class PackedRing extends CommonRing {
   #publishedEnd = 0;
   #unsignalled = 0;
 
-  /** @throws RangeError when the size or an area cannot be. */
+  /** @throws LayoutError when the size or an area cannot be. */
   constructor(memory: GuestMemory, layout: RingLayout, error: RingError) {
     super(memory, layout, error);
     const { size, descriptors, available, used } = layout;
-    if (size > MAX_QUEUE_SIZE) throw new RangeError(`a size of ${size} is over ${MAX_QUEUE_SIZE}`);
-    this.#ring = area(memory, "descriptor ring", descriptors, Descriptor.BYTES * size, 16);
-    this.#driverEvent = area(memory, "driver event suppression", available, RingEvent.BYTES, 4);
-    this.#deviceEvent = area(memory, "device event suppression", used, RingEvent.BYTES, 4);
+    if (size > MAX_QUEUE_SIZE)
+      throw new LayoutError("2.8.10.1 size", `a size of ${size} is over ${MAX_QUEUE_SIZE}`);
+    this.#ring = area(memory, "descriptor ring", descriptors, Descriptor.BYTES * size, 16, AREA);
+    this.#driverEvent = area(memory, "driver event suppression", available, RingEvent.BYTES, 4, AREA);
+    this.#deviceEvent = area(memory, "device event suppression", used, RingEvent.BYTES, 4, AREA);
   }
 
   get hasAvailable(): boolean {
     if (this.broken || (this.#flagsAt(this.#next) & BOTH) !== this.#availableFlags) return false;
     if (this.#outstanding < this.size) return true;
-    return this.fail("2.8.16", `descriptor ${this.#next} was made available again before it was used`);
+    return this.fail(
+      "2.8.16 used",
+      `descriptor ${this.#next} was made available again before it was used`,
+      this.#next,
+    );
   }
 
   protected override read(chain: DescriptorChain): boolean {
@@ -78,10 +91,10 @@ export class PackedRing extends CommonRing {
     for (let entries = 1; ; entries++) {
       const flags = descriptor.fourth;
       if (flags & Descriptor.INDIRECT) {
-        return this.fail("2.8.19", `descriptor ${index} is indirect, inside a list`);
+        return this.fail("2.8.19 list", `descriptor ${index} is indirect, inside a list`, index);
       }
       const fault = builder.add(descriptor, (flags & Descriptor.WRITE) !== 0);
-      if (fault) return this.#refuse(fault, `descriptor ${index}`);
+      if (fault) return this.#refuse(fault, `descriptor ${index}`, index);
       if (!(flags & Descriptor.NEXT)) {
         chain.head = descriptor.third;
         chain.entries = entries;
@@ -90,8 +103,9 @@ export class PackedRing extends CommonRing {
       }
       if (entries >= room) {
         return this.fail(
-          "2.8.17",
+          "2.8.17 room",
           `the list from descriptor ${this.#next} on is longer than the ${room} free ones`,
+          index,
         );
       }
       if (++index === this.size) {
@@ -100,7 +114,7 @@ export class PackedRing extends CommonRing {
       }
       descriptor.load(this.memory, this.#ring + Descriptor.BYTES * index);
       if ((descriptor.fourth & BOTH) !== availableFlags) {
-        return this.fail("2.8.17", `descriptor ${index} goes on a list and is not available`);
+        return this.fail("2.8.17 first", `descriptor ${index} goes on a list and is not available`, index);
       }
     }
   }
@@ -109,9 +123,9 @@ export class PackedRing extends CommonRing {
   #readTable(chain: DescriptorChain, descriptor: DescriptorView): boolean {
     const { builder } = this;
     const fault = this.#tableFault(descriptor);
-    if (fault) return this.fail("2.8.19", `descriptor ${this.#next}: ${fault}`);
+    if (fault) return this.fail(fault.rule, `descriptor ${this.#next}: ${fault.what}`, this.#next);
     if (!descriptor.inside(this.memory))
-      return this.#refuse("outside", `the table of descriptor ${this.#next}`);
+      return this.#refuse("outside", `the table of descriptor ${this.#next}`, this.#next);
     chain.head = descriptor.third;
     chain.entries = 1;
     const start = descriptor.address;
@@ -120,27 +134,38 @@ export class PackedRing extends CommonRing {
     for (let at = start; at < end; at += Descriptor.BYTES) {
       descriptor.load(this.memory, at);
       const fault = builder.add(descriptor, (descriptor.fourth & Descriptor.WRITE) !== 0);
-      if (fault) return this.#refuse(fault, `entry ${(at - start) / Descriptor.BYTES} of an indirect table`);
+      if (fault) {
+        return this.#refuse(
+          fault,
+          `entry ${(at - start) / Descriptor.BYTES} of an indirect table`,
+          this.#next,
+          true,
+        );
+      }
     }
     builder.end();
     return true;
   }
 
-  #tableFault({ fourth: flags, length }: DescriptorView): string | undefined {
-    if (!this.indirect) return "indirect, but VIRTIO_F_INDIRECT_DESC was not negotiated";
-    if (flags & Descriptor.NEXT) return "indirect, and begins a list";
-    if (length === 0 || length % Descriptor.BYTES !== 0) return `an indirect table of ${length} bytes`;
-    return undefined;
+  #tableFault({ fourth: flags, length }: DescriptorView): Fault | undefined {
+    if (!this.indirect) return NOT_NEGOTIATED;
+    if (flags & Descriptor.NEXT) return BEGINS_LIST;
+    if (length !== 0 && length % Descriptor.BYTES === 0) return undefined;
+    return { rule: "2.8.7 table", what: `an indirect table of ${length} bytes` };
   }
 
-  #refuse(fault: BufferFault, which: string): false {
+  #refuse(fault: BufferFault, which: string, descriptor: number, inTable = false): false {
     switch (fault) {
       case "outside":
-        return this.fail("2.8.4", `${which} points outside guest memory`);
+        return this.fail("2.8.4 inside", `${which} points outside guest memory`, descriptor);
       case "order":
-        return this.fail("2.8.17", `${which} is readable, after a writable one`);
+        return this.fail("2.8.17 order", `${which} is readable, after a writable one`, descriptor);
       case "length":
-        return this.fail("2.8.17", `${which} makes a list longer than the queue allows`);
+        return this.fail(
+          inTable ? "2.8.19 length" : "2.8.17 length",
+          `${which} makes a list longer than the queue allows`,
+          descriptor,
+        );
     }
   }
 

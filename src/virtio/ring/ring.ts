@@ -1,3 +1,4 @@
+import type { Rule } from "../strict/sentences.ts";
 import type { DescriptorChain } from "./chain.ts";
 
 /**
@@ -56,5 +57,11 @@ export interface RingFeatures {
   inOrder: boolean;
 }
 
-/** What the ring found wrong; the section and a sentence. */
-export type RingError = (rule: string, what: string) => void;
+/** A sentence that the driver broke, and what was seen. */
+export interface Fault {
+  rule: Rule;
+  what: string;
+}
+
+/** What the ring found wrong: the sentence that the driver broke, what was seen, and at which descriptor. */
+export type RingError = (rule: Rule, what: string, descriptor: number | undefined) => void;

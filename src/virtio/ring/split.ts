@@ -2,8 +2,17 @@ import type { GuestMemory } from "../memory.ts";
 import { AVAIL_NO_INTERRUPT, Descriptor, USED_NO_NOTIFY } from "../spec.ts";
 import type { BufferFault, DescriptorView } from "./builder.ts";
 import type { DescriptorChain } from "./chain.ts";
-import { area, CommonRing } from "./common.ts";
-import type { RingError, RingLayout } from "./ring.ts";
+import { area, CommonRing, LayoutError } from "./common.ts";
+import type { Fault, RingError, RingLayout } from "./ring.ts";
+
+const AREA = { aligned: "2.7.1 aligned", inside: "2.7 inside" } as const;
+
+const NOT_NEGOTIATED: Fault = {
+  rule: "2.7.5.3.1 negotiated",
+  what: "indirect, but VIRTIO_F_INDIRECT_DESC was not negotiated",
+};
+const NESTED: Fault = { rule: "2.7.5.3.1 nested", what: "indirect, inside an indirect table" };
+const WITH_NEXT: Fault = { rule: "2.7.5.3.1 next", what: "indirect, and has a next descriptor" };
 
 /**
  * The device side of a split virtqueue (virtio 1.3, 2.7).
@@ -24,15 +33,15 @@ export class SplitRing extends CommonRing {
   /** Up to here it has been decided whether to interrupt. */
   #signalledUsed = 0;
 
-  /** @throws RangeError when the size or an area cannot be. */
+  /** @throws LayoutError when the size or an area cannot be. */
   constructor(memory: GuestMemory, layout: RingLayout, error: RingError) {
     super(memory, layout, error);
     const { size, descriptors, available, used } = layout;
-    if ((size & (size - 1)) !== 0) throw new RangeError(`a size of ${size} is no power of two`);
+    if ((size & (size - 1)) !== 0) throw new LayoutError("2.7 size", `a size of ${size} is no power of two`);
     this.#mask = size - 1;
-    this.#descriptors = area(memory, "descriptor table", descriptors, 16 * size, 16);
-    this.#avail = area(memory, "available ring", available, 6 + 2 * size, 2) / 2;
-    this.#used = area(memory, "used ring", used, 6 + 8 * size, 4);
+    this.#descriptors = area(memory, "descriptor table", descriptors, 16 * size, 16, AREA);
+    this.#avail = area(memory, "available ring", available, 6 + 2 * size, 2, AREA) / 2;
+    this.#used = area(memory, "used ring", used, 6 + 8 * size, 4, AREA);
     this.#store(this.#used, 0); // 2.7.10.2: with event indices the flags are 0 and stay so
   }
 
@@ -40,7 +49,10 @@ export class SplitRing extends CommonRing {
     if (this.broken) return false;
     const count = (this.memory.u16[this.#avail + 1]! - this.#nextAvail) & 0xffff;
     if (count <= this.size) return count > 0;
-    return this.fail("2.7.13.3", `the available index is ${count} ahead, the queue has ${this.size} entries`);
+    return this.fail(
+      "2.7.13.3 index",
+      `the available index is ${count} ahead, the queue has ${this.size} entries`,
+    );
   }
 
   protected override read(chain: DescriptorChain): boolean {
@@ -119,7 +131,11 @@ export class SplitRing extends CommonRing {
     builder.begin(chain, this.size);
     for (;;) {
       if (index >= entries) {
-        return this.fail("2.7.5", `descriptor ${index} is outside a table of ${entries} (chain ${head})`);
+        return this.fail(
+          "2.7.5 inside",
+          `descriptor ${index} is outside a table of ${entries} (chain ${head})`,
+          index,
+        );
       }
       if (builder.full) return this.#refuse("length", index, head);
       descriptor.load(this.memory, table + Descriptor.BYTES * index);
@@ -127,7 +143,7 @@ export class SplitRing extends CommonRing {
       if (flags & Descriptor.INDIRECT) {
         if (!descriptor.inside(this.memory)) return this.#refuse("outside", index, head);
         const fault = this.#indirectFault(descriptor, inIndirectTable);
-        if (fault) return this.fail("2.7.5.3.1", `descriptor ${index} of chain ${head}: ${fault}`);
+        if (fault) return this.fail(fault.rule, `descriptor ${index} of chain ${head}: ${fault.what}`, index);
         inIndirectTable = true;
         table = descriptor.address;
         entries = descriptor.length / Descriptor.BYTES;
@@ -150,19 +166,27 @@ export class SplitRing extends CommonRing {
   #refuse(fault: BufferFault, index: number, head: number): false {
     switch (fault) {
       case "outside":
-        return this.fail("2.7.5", `descriptor ${index} of chain ${head} points outside guest memory`);
+        return this.fail(
+          "2.7.5 inside",
+          `descriptor ${index} of chain ${head} points outside guest memory`,
+          index,
+        );
       case "order":
-        return this.fail("2.7.4.2", `chain ${head} has a readable buffer after a writable one`);
+        return this.fail("2.7.4.2 order", `chain ${head} has a readable buffer after a writable one`, index);
       case "length":
-        return this.fail("2.7.5.3.1", `chain ${head} is longer than the queue allows, or loops`);
+        return this.fail(
+          "2.7.5.3.1 length",
+          `chain ${head} is longer than the queue allows, or loops`,
+          index,
+        );
     }
   }
 
-  #indirectFault({ third: flags, length }: DescriptorView, inIndirectTable: boolean): string | undefined {
-    if (!this.indirect) return "indirect, but VIRTIO_F_INDIRECT_DESC was not negotiated";
-    if (inIndirectTable) return "indirect, inside an indirect table";
-    if (flags & Descriptor.NEXT) return "indirect, and has a next descriptor";
-    if (length === 0 || length % Descriptor.BYTES !== 0) return `an indirect table of ${length} bytes`;
-    return undefined;
+  #indirectFault({ third: flags, length }: DescriptorView, inIndirectTable: boolean): Fault | undefined {
+    if (!this.indirect) return NOT_NEGOTIATED;
+    if (inIndirectTable) return NESTED;
+    if (flags & Descriptor.NEXT) return WITH_NEXT;
+    if (length !== 0 && length % Descriptor.BYTES === 0) return undefined;
+    return { rule: "2.7.5.3 table", what: `an indirect table of ${length} bytes` };
   }
 }

@@ -38,12 +38,13 @@ export class VirtioMmioLegacy extends MmioRegisters {
 
   set pageSize(bytes: number) {
     if (isPowerOfTwo(bytes)) this.#pageSize = bytes;
-    else this.device.violation("4.2.4", `GuestPageSize ${bytes}: not a power of two`);
+    else this.device.violation("4.2.4 page", `GuestPageSize ${bytes}: not a power of two`);
   }
 
   set align(bytes: number) {
     if (isPowerOfTwo(bytes)) this.state.configureQueue((queue) => (this.#align[queue.index] = bytes));
-    else this.device.violation("4.2.4", `QueueAlign ${bytes}: not a power of two`, this.state.queueSelect);
+    else
+      this.device.violation("4.2.4 page", `QueueAlign ${bytes}: not a power of two`, this.state.queueSelect);
   }
 
   /** The page at which the selected queue begins; 0 when it is not in use. */
@@ -63,7 +64,7 @@ export class VirtioMmioLegacy extends MmioRegisters {
       const align = this.#align[index]!;
       const missing = this.#pageSize === 0 ? "GuestPageSize" : align === 0 ? "QueueAlign" : undefined;
       if (missing) {
-        this.device.violation("4.2.4", `queue ${index} started without ${missing}`, index);
+        this.device.violation("4.2.4 page", `queue ${index} started without ${missing}`, index);
         return;
       }
       this.#page[index] = number;

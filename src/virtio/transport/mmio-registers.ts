@@ -23,12 +23,12 @@ export abstract class MmioRegisters implements Interrupts {
   #interruptStatus = 0;
 
   /** The section of the version's registers, for what has no rule of its own. */
-  readonly #section: string;
+  readonly #section: "4.2.2.2" | "4.2.4";
 
-  constructor(device: VirtioDevice, line: InterruptLine, section: string) {
+  constructor(device: VirtioDevice, line: InterruptLine, section: "4.2.2.2" | "4.2.4") {
     this.device = device;
     this.#section = section;
-    this.state = new TransportState(device, section);
+    this.state = new TransportState(device, `${section} queue`);
     this.#line = line;
   }
 
@@ -46,7 +46,7 @@ export abstract class MmioRegisters implements Interrupts {
       value = this.device.config.read(offset - CONFIG, width);
     } else {
       const complaint = this.registers.readFault(offset, width);
-      if (complaint) this.device.violation(this.#section, complaint);
+      if (complaint) this.device.violation(`${this.#section} ${complaint.fault}`, complaint.what);
       value = this.registers.read(this, offset, width);
     }
     this.#observe(offset, width, false, value);
@@ -62,7 +62,7 @@ export abstract class MmioRegisters implements Interrupts {
       return;
     }
     const complaint = this.registers.write(this, offset, width, value);
-    if (complaint) this.device.violation(this.#section, complaint);
+    if (complaint) this.device.violation(`${this.#section} ${complaint.fault}`, complaint.what);
   }
 
   queue(): void {
@@ -81,7 +81,7 @@ export abstract class MmioRegisters implements Interrupts {
     const undefinedBits = bits & ~(Interrupt.QUEUE | Interrupt.CONFIG);
     if (undefinedBits) {
       this.device.violation(
-        this.#section,
+        `${this.#section} acknowledge`,
         `InterruptACK with undefined bits: 0x${(bits >>> 0).toString(16)}`,
       );
     }
@@ -118,7 +118,7 @@ export abstract class MmioRegisters implements Interrupts {
     if (this.mayAccessConfig(offset, width)) return;
     const name = this.device.config.nameAt(offset);
     this.device.violation(
-      this.#section,
+      `${this.#section} config`,
       `an access of ${width} bytes at ${offset} of the configuration: ${name}`,
     );
   }

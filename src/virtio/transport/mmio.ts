@@ -33,14 +33,14 @@ export class VirtioMmio extends MmioRegisters {
     const { state, device } = this;
     if (value === 1) state.enableQueue();
     else if (value === 0) state.disableQueue();
-    else device.violation("4.2.2", `${value} written to QueueReady`);
+    else device.violation("4.2.2 ready", `${value} written to QueueReady`);
   }
 
   /** QueueReset (2.6.1). The queue is reset when this returns, so that the register always reads 0. */
   writeReset(value: number): void {
     const { queue, queueSelect } = this.state;
-    if (value !== 1) this.device.violation("4.2.2", `${value} written to QueueReset`);
-    else if (!queue) this.device.violation("2.6.1", `queue ${queueSelect} reset, there is none`);
+    if (value !== 1) this.device.violation("4.2.2 ready", `${value} written to QueueReset`);
+    else if (!queue) this.device.violation("2.6 exists", `queue ${queueSelect} reset, there is none`);
     else this.device.resetQueue(queue);
   }
 

@@ -26,7 +26,10 @@ export function notifyConfigData(queue: number): number {
 /** Maps an event to a vector for a driver, and tells it when the table has none of that number. */
 export function mapVector({ vectors, device }: CommonTarget, event: number, vector: number): void {
   if (vectors.map(event, vector)) return;
-  device.violation("4.1.5.1.2.2", `an event mapped to MSI-X vector ${vector}, which the table does not have`);
+  device.violation(
+    "4.1.5.1.2.2 table",
+    `an event mapped to MSI-X vector ${vector}, which the table does not have`,
+  );
 }
 
 /** The same for the selected queue. */
@@ -34,7 +37,10 @@ export function mapQueueVector(target: CommonTarget, vector: number): void {
   const { queue, queueSelect } = target.state;
   if (queue) mapVector(target, queueSelect, vector);
   else
-    target.device.violation("4.1.5.1.3", `a vector for queue ${queueSelect}, though there is no such queue`);
+    target.device.violation(
+      "4.1.5.1.3 queue",
+      `a vector for queue ${queueSelect}, though there is no such queue`,
+    );
 }
 
 /** The selected queue's vector. */
@@ -104,7 +110,7 @@ const table: Register<CommonTarget>[] = [
     read: (t) => (t.state.queue?.enabled ? 1 : 0),
     write: (t, value) => {
       if (value === 1) t.state.enableQueue();
-      else t.device.violation("4.1.4.3.2", `${value} written to queue_enable`);
+      else t.device.violation("4.1.4.3.2 enable", `${value} written to queue_enable`);
     },
   },
   {
@@ -140,9 +146,9 @@ const table: Register<CommonTarget>[] = [
 function resetQueue({ device, state, vectors }: CommonTarget, value: number): void {
   const { queue, queueSelect } = state;
   if (!device.has(Feature.common.RING_RESET)) {
-    device.violation("4.1.4.3", "queue_reset written without VIRTIO_F_RING_RESET");
+    device.violation("4.1.4.3 reset", "queue_reset written without VIRTIO_F_RING_RESET");
   } else if (value !== 1 || !queue) {
-    device.violation("4.1.4.3", `${value} written to queue_reset of queue ${queueSelect}`);
+    device.violation("4.1.4.3 reset", `${value} written to queue_reset of queue ${queueSelect}`);
   } else {
     device.resetQueue(queue);
     vectors.map(queueSelect, NO_VECTOR); // 2.6.1.1.1: the default state, and no notification any more

@@ -44,7 +44,7 @@ export class LegacyPci {
     if (offset >= header) this.#writeConfig(offset - header, width, value);
     else {
       const complaint = registers.write(this.#pci, offset, width, value);
-      if (complaint) this.#pci.device.violation("4.1.4.10", complaint);
+      if (complaint) this.#pci.device.violation("4.1.4.10 registers", complaint.what);
     }
   }
 
@@ -117,10 +117,10 @@ const table: Register<VirtioPci>[] = [
 function placeQueue({ device, state }: VirtioPci, page: number): void {
   const { queue, queueSelect } = state;
   if (!queue)
-    device.violation("4.1.5.1.3", `an address for queue ${queueSelect}, though there is no such queue`);
+    device.violation("4.1.5.1.3 queue", `an address for queue ${queueSelect}, though there is no such queue`);
   else if (page === 0) device.disableQueue(queue);
   else if (queue.enabled)
-    device.violation("4.1.5.1.3", `queue ${queueSelect} moved while in use`, queueSelect);
+    device.violation("4.1.5.1.3 queue", `queue ${queueSelect} moved while in use`, queueSelect);
   else {
     queue.place(page * PAGE, PAGE);
     device.enableQueue(queue);

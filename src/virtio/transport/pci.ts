@@ -7,6 +7,7 @@ import {
   PCI_VENDOR,
   PciCap,
 } from "../spec.ts";
+import type { Rule } from "../strict/sentences.ts";
 import type { InterruptLine } from "./mmio.ts";
 import {
   accessCapability,
@@ -16,6 +17,7 @@ import {
 } from "./pci-capabilities.ts";
 import { COMMON_BYTES, commonRegisters, type CommonTarget, notifyConfigData } from "./pci-common.ts";
 import { type MessageVectors, VectorMap } from "./pci-vectors.ts";
+import type { AccessFault } from "./registers.ts";
 import { TransportState } from "./setup.ts";
 
 /** Where the structures of 4.1.4 lie in the one memory BAR. */
@@ -25,6 +27,14 @@ const CONFIG = { offset: 0x0200, length: 0x0200 };
 const NOTIFY = { offset: 0x1000, multiplier: 4 };
 /** device_status, which resets the device through either interface. */
 const STATUS = 0x14;
+
+/** What a write to the common configuration that fits no register breaks. */
+const WRITE_RULES: Readonly<Record<AccessFault["fault"], Rule>> = {
+  described: "4.1.4 structure",
+  width: "4.1.3.1 write",
+  readOnly: "4.1.4.3.2 readOnly",
+  writeOnly: "4.1.3.1 write",
+};
 
 export interface PciTransportOptions {
   /** The function's MSI-X, if it has any. */
@@ -92,7 +102,7 @@ export class VirtioPci implements Interrupts, CommonTarget {
         write: (offset, width, value) => this.write(offset, width, value),
         misaimed: (offset, length) =>
           this.device.violation(
-            "4.1.4.9",
+            "4.1.4.9.2 data",
             `pci_cfg_data written, which stands for ${length} bytes at 0x${offset.toString(16)}`,
           ),
       }),
@@ -121,13 +131,13 @@ export class VirtioPci implements Interrupts, CommonTarget {
       if (!this.enter(false) && offset !== STATUS) this.wrongInterface(false);
       else {
         const complaint = commonRegisters.write(this, offset, width, value);
-        if (complaint) this.device.violation("4.1.3.1", complaint);
+        if (complaint) this.device.violation(WRITE_RULES[complaint.fault], complaint.what);
       }
     } else if (offset >= CONFIG.offset && offset < CONFIG.offset + CONFIG.length) {
       this.device.writeConfig(offset - CONFIG.offset, width, value);
     } else {
       this.device.violation(
-        "4.1.4",
+        "4.1.4 structure",
         `a write at offset 0x${offset.toString(16)}, where there is no structure`,
       );
     }
@@ -194,7 +204,7 @@ export class VirtioPci implements Interrupts, CommonTarget {
   wrongInterface(legacy: boolean): void {
     const [used, other] = legacy ? ["legacy", "modern"] : ["modern", "legacy"];
     this.device.violation(
-      "4.1.4.10",
+      "4.1.4.10 interface",
       `a write to the ${used} interface while the ${other} one drives the device`,
     );
   }
@@ -207,9 +217,12 @@ export class VirtioPci implements Interrupts, CommonTarget {
     const fits = width === (withData ? 4 : 2) && offset % NOTIFY.multiplier === 0;
     const expected = device.has(Feature.common.NOTIF_CONFIG_DATA) ? notifyConfigData(queue) : queue;
     if (!fits) {
-      device.violation("4.1.5.2", `${width} bytes written at ${offset} of the notification structure`);
+      device.violation(
+        "4.1.5.2.1 width",
+        `${width} bytes written at ${offset} of the notification structure`,
+      );
     } else if ((value & 0xffff) !== expected) {
-      device.violation("4.1.5.2", `the doorbell of queue ${queue} was rung with ${value & 0xffff}`);
+      device.violation("4.1.5.2.1 value", `the doorbell of queue ${queue} was rung with ${value & 0xffff}`);
     }
     // Whatever was written: to look for work when there is none does no harm (2.7.10.2).
     device.kick(queue, withData && fits ? value >>> 16 : undefined);

@@ -10,6 +10,12 @@ export interface Register<T> {
   write?: (target: T, value: number) => void;
 }
 
+/** Why an access fits no register. */
+export interface AccessFault {
+  fault: "described" | "width" | "readOnly" | "writeOnly";
+  what: string;
+}
+
 /** A register file as data: reads, writes and the names in traces come from one table. */
 export class RegisterFile<T> {
   readonly #at: (Register<T> | undefined)[] = [];
@@ -44,24 +50,24 @@ export class RegisterFile<T> {
   }
 
   /** What is wrong with a read: it is not of one whole register, or that is write-only. */
-  readFault(offset: number, width: number): string | undefined {
+  readFault(offset: number, width: number): AccessFault | undefined {
     const register = this.#at[offset];
     if (register?.read && register.offset === offset && register.width === width) return undefined;
     const where = `a read of ${width} bytes at offset 0x${offset.toString(16)}`;
-    if (!register) return `${where}, where there is no register`;
-    if (!register.read) return `a read of write-only ${register.name}`;
-    return `${where} of ${register.name}, ${register.width} bytes wide`;
+    if (!register) return { fault: "described", what: `${where}, where there is no register` };
+    if (!register.read) return { fault: "writeOnly", what: `a read of write-only ${register.name}` };
+    return { fault: "width", what: `${where} of ${register.name}, ${register.width} bytes wide` };
   }
 
   /** Writes a whole register; returns a complaint when the access fits none or it is read-only. */
-  write(target: T, offset: number, width: number, value: number): string | undefined {
+  write(target: T, offset: number, width: number, value: number): AccessFault | undefined {
     const register = this.#at[offset];
-    if (!register)
-      return `a write of ${width} bytes at offset 0x${offset.toString(16)}, where there is no register`;
+    const where = `a write of ${width} bytes at offset 0x${offset.toString(16)}`;
+    if (!register) return { fault: "described", what: `${where}, where there is no register` };
     if (register.offset !== offset || register.width !== width) {
-      return `a write of ${width} bytes at offset 0x${offset.toString(16)} to ${register.name}, ${register.width} bytes wide`;
+      return { fault: "width", what: `${where} to ${register.name}, ${register.width} bytes wide` };
     }
-    if (!register.write) return `a write to read-only ${register.name}`;
+    if (!register.write) return { fault: "readOnly", what: `a write to read-only ${register.name}` };
     register.write(target, value >>> 0);
     return undefined;
   }

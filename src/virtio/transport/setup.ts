@@ -1,5 +1,7 @@
 import type { VirtioDevice } from "../device.ts";
 import type { Virtqueue } from "../queue.ts";
+import { Feature } from "../spec.ts";
+import type { Rule } from "../strict/sentences.ts";
 
 /** The selectors and queue fields that the PCI and the MMIO register files have in common. */
 export class TransportState {
@@ -9,9 +11,9 @@ export class TransportState {
   queueSelect = 0;
 
   /** The rule that a driver breaks which changes a queue in use. */
-  readonly #changeRule: string;
+  readonly #changeRule: Rule;
 
-  constructor(device: VirtioDevice, changeRule = "4.1.5.1.3") {
+  constructor(device: VirtioDevice, changeRule: Rule = "4.1.5.1.3 queue") {
     this.device = device;
     this.#changeRule = changeRule;
   }
@@ -54,9 +56,13 @@ export class TransportState {
 
   enableQueue(): void {
     const { queue, device } = this;
-    if (!queue) device.violation("2.6", `queue ${this.queueSelect} enabled, there is none`);
+    if (!queue) device.violation("2.6 exists", `queue ${this.queueSelect} enabled, there is none`);
     else if (queue.size === 0)
-      device.fatal("2.7", `queue ${queue.index} enabled with an invalid size`, queue.index);
+      device.fatal(
+        device.has(Feature.common.RING_PACKED) ? "2.8.10.1 size" : "2.7 size",
+        `queue ${queue.index} enabled with an invalid size`,
+        queue.index,
+      );
     else device.enableQueue(queue);
   }
 
@@ -64,7 +70,7 @@ export class TransportState {
   disableQueue(): void {
     const { queue, device } = this;
     if (queue) device.disableQueue(queue);
-    else device.violation("2.6", `queue ${this.queueSelect} disabled, there is none`);
+    else device.violation("2.6 exists", `queue ${this.queueSelect} disabled, there is none`);
   }
 
   reset(): void {

@@ -31,9 +31,9 @@ export const DEVICE_FAULTS: readonly Fault[] = [
   }),
   device({
     wrong: "takes features after FEATURES_OK",
-    find: `      this.violation("2.2.1", "features written after FEATURES_OK");
+    find: `      this.violation("3.1.1 late", "features written after FEATURES_OK");
       return;`,
-    replace: `      this.violation("2.2.1", "features written after FEATURES_OK");`,
+    replace: `      this.violation("3.1.1 late", "features written after FEATURES_OK");`,
     tests: ["virtio-status"],
   }),
   device({

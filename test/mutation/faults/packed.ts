@@ -100,7 +100,7 @@ export const PACKED_FAULTS: readonly Fault[] = [
   }),
   packed({
     wrong: "packed: an indirect descriptor inside a list is taken",
-    find: '        return this.fail("2.8.19", `descriptor ${index} is indirect, inside a list`);',
+    find: '        return this.fail("2.8.19 list", `descriptor ${index} is indirect, inside a list`, index);',
     replace: "",
     tests: ["virtio-packed-hostile"],
   }),
