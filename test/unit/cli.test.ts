@@ -129,7 +129,10 @@ describe("without guest images", () => {
   it("run says how to make them, with status 1", async () => {
     const { status, stdout, stderr } = await run("run", "--exec", "true", "--images", folder);
     assert.deepEqual([status, stdout], [1, ""]);
-    assert.match(stderr, /^ringside: There is no guest image "debian-busybox".*npm run images -- debian-busybox\n$/);
+    assert.match(
+      stderr,
+      /^ringside: There is no guest image "debian-busybox".*npm run images -- debian-busybox\n$/,
+    );
   });
 
   it("images says how to make them, with status 1", async () => {
