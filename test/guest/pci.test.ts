@@ -25,6 +25,7 @@ void describe("PCI in the guest", () => {
       `$(dd if=${DISK}/config bs=1 skip=${offset} count=4 2>/dev/null | hexdump -e '1/4 "%08x"')`;
     const writeAt = (offset: number, bytes: string): string =>
       `printf '${bytes}' | dd of=${DISK}/config bs=1 seek=${offset} conv=notrunc 2>/dev/null`;
+    const before = (await sh(`echo ${readAt(0x10)}`)).slice(0, 5);
     await sh(
       `echo virtio1 >/sys/bus/virtio/drivers/virtio_blk/unbind; echo 0000:00:02.0 >/sys/bus/pci/drivers/virtio-pci/unbind`,
     );
@@ -38,9 +39,9 @@ void describe("PCI in the guest", () => {
     assert.equal(await sh(`echo ${readAt(0x10)}`), "d1000000");
     // Decoding is off: nothing answers at either place. Then on: the device is at the new one only.
     const queues = (bar: string): string => `devmem 0x${bar}012 16`; // num_queues (4.1.4.3)
-    assert.equal(await sh(`${queues("c0002")}; ${queues("d1000")}`), "0xFFFF\n0xFFFF");
+    assert.equal(await sh(`${queues(before)}; ${queues("d1000")}`), "0xFFFF\n0xFFFF");
     await sh(writeAt(0x04, "\\6\\0"));
-    assert.equal(await sh(`${queues("c0002")}; ${queues("d1000")}`), "0xFFFF\n0x0001");
+    assert.equal(await sh(`${queues(before)}; ${queues("d1000")}`), "0xFFFF\n0x0001");
     // A BAR over memory or over the IOAPIC does not hide these: the bridge does not pass such addresses on.
     for (const place of ["\\0\\0\\0\\1", "\\0\\0\\300\\376"]) await sh(writeAt(0x10, place));
     await sh(`echo 1 >${DISK}/remove; echo 1 >/sys/bus/pci/rescan`);
