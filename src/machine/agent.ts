@@ -44,7 +44,9 @@ export class GuestAgent {
     this.#stdout.connect({ write: (data) => this.#current?.options.stdout?.write(data) });
     this.#stderr.connect({ write: (data) => this.#current?.options.stderr?.write(data) });
     this.#exec.onGuestOpen = (open) => {
-      if (!open) this.gone("The guest closed the agent's port.", false);
+      // Who opens it is asked for a sign of life: a guest that was suspended has the same agent as before.
+      if (open) void this.#exec.send(new TextEncoder().encode("hello\n"));
+      else this.gone("The guest closed the agent's port.", false);
     };
   }
 

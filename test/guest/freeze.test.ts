@@ -74,4 +74,18 @@ EOF`);
     }
     assert.equal(guest.machine.counters().violations, 0, guest.messages.join("\n"));
   });
+
+  void it("does not cut off who runs commands in it", async () => {
+    await using guest = await boot("");
+    await guest.sh(
+      "echo 0 >/sys/module/suspend/parameters/pm_test_delay; echo devices >/sys/power/pm_test; " +
+        "(sleep 0.5; echo freeze >/sys/power/state; echo $? >/tmp/frozen) >/dev/null 2>&1 &",
+    );
+    // It takes the agent away and brings it back: a command that runs just then is lost, as the caller is told.
+    await until(
+      async () => (await guest.sh("cat /tmp/frozen").catch(() => "")) === "0",
+      "the guest's return",
+    );
+    assert.equal(await guest.sh("echo back"), "back");
+  });
 });

@@ -92,6 +92,11 @@ describe("the agent in the guest", () => {
 
   async function open(guest: ConsoleDriver): Promise<void> {
     for (const id of [1, 2, 3]) await guest.control(id, PORT_OPEN, 1);
+    await greeted(guest);
+  }
+
+  async function greeted(guest: ConsoleDriver): Promise<void> {
+    assert.equal(new TextDecoder().decode(await guest.receive(1, 256)), "hello\n");
   }
 
   const sink = (): { text: string; write(data: Uint8Array): undefined } => ({
@@ -146,6 +151,7 @@ describe("the agent in the guest", () => {
     await guest.control(1, PORT_OPEN, 0);
     await lost;
     await guest.control(1, PORT_OPEN, 1);
+    await greeted(guest);
     await guest.write(1, bytes("ready\n"));
     const status = agent.run("read");
     assert.equal(await command(guest), "read");
