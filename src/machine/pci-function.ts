@@ -69,6 +69,8 @@ export class PciFunction {
   readonly #windows: { at: number; capability: DataView; window: NonNullable<PciCapability["window"]> }[] =
     [];
   readonly #listeners: { at: number; capability: DataView; onWrite: (capability: DataView) => void }[] = [];
+  /** Capabilities that must not be written, from the byte with their ID on. */
+  readonly #guarded: { at: number; bytes: number; onRefused: () => void }[] = [];
   #asserted = false;
 
   constructor(options: PciFunctionOptions, bus: BarBus) {
@@ -134,6 +136,9 @@ export class PciFunction {
     for (const { at, capability, onWrite } of this.#listeners) {
       if (offset < at + capability.byteLength && offset + width > at) onWrite(capability);
     }
+    for (const { at, bytes, onRefused } of this.#guarded) {
+      if (offset < at + bytes && offset + width > at) onRefused();
+    }
     this.#updateInterrupt();
     for (const { at, capability, window } of this.#windows) {
       if (offset < at + 4 && offset + width > at) window.write(capability, this.#space.getUint32(at, true));
@@ -178,7 +183,7 @@ export class PciFunction {
   #link(capabilities: readonly PciCapability[]): void {
     let at = 0x40;
     let pointer = 0x34;
-    for (const { id, bytes, writable, window, onWrite } of capabilities) {
+    for (const { id, bytes, writable, window, onWrite, onRefused } of capabilities) {
       this.#space.setUint8(pointer, at);
       this.#space.setUint8(at, id);
       bytes.forEach((byte, i) => this.#space.setUint8(at + 2 + i, byte));
@@ -186,6 +191,7 @@ export class PciFunction {
       const capability = new DataView(this.#space.buffer, at + 2, bytes.length);
       if (window) this.#windows.push({ at: at + 2 + window.offset, capability, window });
       if (onWrite) this.#listeners.push({ at: at + 2, capability, onWrite });
+      if (onRefused) this.#guarded.push({ at, bytes: bytes.length + 2, onRefused });
       pointer = at + 1;
       at += (bytes.length + 2 + 3) & ~3;
     }

@@ -1,3 +1,4 @@
+import type { Auditor } from "./auditor.ts";
 import { ConfigSpace, type ConfigField } from "./config-space.ts";
 import type { GuestMemory } from "./memory.ts";
 import type { Observer, Violation } from "./observer.ts";
@@ -63,6 +64,8 @@ export abstract class VirtioDevice implements QueueOwner {
   /** Names the device in events and messages, for example `blk home`. Set when it is put into a machine. */
   name: string;
   observer: Observer | undefined;
+  /** Strict mode: sees what the device itself does not look at. */
+  auditor: Auditor | undefined;
   /** The driver's mistakes since power-on; the newest is in `lastViolation`. */
   violations = 0;
   lastViolation: Violation | undefined;
@@ -117,6 +120,7 @@ export abstract class VirtioDevice implements QueueOwner {
     this.#memory = memory;
     this.#interrupts = interrupts;
     this.#busMaster = true;
+    this.auditor?.connected();
   }
 
   /**
@@ -256,8 +260,11 @@ export abstract class VirtioDevice implements QueueOwner {
       indirect: this.has(INDIRECT_DESC),
       inOrder: this.has(IN_ORDER),
     };
-    const complaint = queue.enable(this.#memory, features, (rule, what, descriptor) =>
-      this.fatal(rule, what, queue.index, descriptor),
+    const complaint = queue.enable(
+      this.#memory,
+      features,
+      (rule, what, descriptor) => this.fatal(rule, what, queue.index, descriptor),
+      this.auditor?.enabling(queue, this.#memory, features),
     );
     if (complaint) this.fatal(complaint.rule, complaint.what, queue.index);
     this.#queueChanged(queue);

@@ -1,3 +1,4 @@
+import type { QueueAuditor } from "./auditor.ts";
 import type { GuestMemory } from "./memory.ts";
 import type { DescriptorChain } from "./ring/chain.ts";
 import { LayoutError } from "./ring/common.ts";
@@ -25,6 +26,8 @@ export class Virtqueue {
   readonly counters = { kicks: 0, chains: 0, interrupts: 0, suppressedInterrupts: 0 };
 
   #ring: Ring | undefined;
+  /** Strict mode: who watches what the driver does to the ring. */
+  #audit: QueueAuditor | undefined;
   readonly #owner: QueueOwner;
   readonly #interruptLater: boolean;
   /** Something is put in this kick or turn of the event loop, and will be published at its end. */
@@ -68,6 +71,7 @@ export class Virtqueue {
   put(chain: DescriptorChain, written: number): void {
     if (!this.#ring || !chain.inFlight) return;
     this.#owner.returned(this, chain, written);
+    if (!this.#publishing) this.#audit?.enter();
     this.#ring.put(chain, written);
     if (!this.#publishing) {
       this.#publishing = true;
@@ -78,18 +82,21 @@ export class Virtqueue {
   /** Called around the device's work on a kick: what is put inside is published at its end. */
   run(work: (queue: this) => void): void {
     if (!this.#ring) return;
+    this.#audit?.enter();
     this.#publishing = true;
     work(this);
     this.#publishing = false;
     // A chain left in the ring means that the device is busy and comes back by itself: no kicks until then.
     this.#ring.wantKicks(!this.hasAvailable);
     this.#publish();
+    this.#audit?.leave();
   }
 
   /** The device loses access to guest memory: what is done is published, chains in flight never reach the guest. */
   abandon(): void {
     this.#publish();
     this.#ring?.abandon();
+    this.#audit = undefined;
   }
 
   /** What is wrong with a notification's data (2.9); see `Ring.notificationFault`. */
@@ -112,10 +119,16 @@ export class Virtqueue {
   /** Nothing is taken or published any more, and chains in flight never reach the guest; the queue stays enabled. */
   stop(): void {
     this.#ring?.kill();
+    this.#audit = undefined;
   }
 
   /** Starts the queue with what the driver has set. Returns a complaint when that makes no ring. */
-  enable(memory: GuestMemory, features: RingFeatures, error: RingError): Fault | undefined {
+  enable(
+    memory: GuestMemory,
+    features: RingFeatures,
+    error: RingError,
+    audit?: QueueAuditor,
+  ): Fault | undefined {
     const { size, maximumSize, descriptors, available, used } = this;
     const layout = { size, maximumChain: maximumSize, descriptors, available, used, features };
     try {
@@ -126,6 +139,8 @@ export class Virtqueue {
       throw error;
     }
     this.#ring.wantKicks(true);
+    this.#audit = audit;
+    audit?.leave();
     return undefined;
   }
 
@@ -133,6 +148,7 @@ export class Virtqueue {
   reset(): void {
     this.#ring?.kill();
     this.#ring = undefined;
+    this.#audit = undefined;
     this.size = this.maximumSize;
     this.descriptors = this.available = this.used = 0n;
   }
@@ -140,6 +156,7 @@ export class Virtqueue {
   readonly #publishLater = (): void => {
     this.#publishing = false;
     this.#publish();
+    this.#audit?.leave();
   };
 
   #publish(): void {

@@ -146,7 +146,7 @@ export const SENTENCES = {
   "2.8.16 change": strict("The driver does not change a descriptor that the device has, until it is used."),
   "2.8.16 used": always("The driver makes a descriptor available again after it is used."),
   "2.8.16 notification": always(
-    "next_off and next_wrap of a notification name the next descriptor to become available.",
+    "In a notification next_off and next_wrap name the next descriptor to become available.",
   ),
   "2.8.17 length": always("A descriptor list is not longer than the queue size."),
   "2.8.17 order": always("Device-writable buffers come after the device-readable ones."),
@@ -232,7 +232,7 @@ export const SENTENCES = {
     "there is none",
   ),
   "4.1.4.9.2 data": always(
-    "pci_cfg_data is used, aligned, for what lies in a structure that another capability announces.",
+    "The driver uses pci_cfg_data, aligned, for what lies in a structure that another capability announces.",
   ),
   "4.1.4.9.2 read": unseen(
     "The same for reads.",
@@ -289,6 +289,7 @@ export const SENTENCES = {
     "The driver first reads MagicValue and Version, then DeviceID, before anything else.",
   ),
   "4.2.3.1.1 sharedMemory": strict("A driver that expects no shared memory does not use its registers."),
+  "4.2.3.2 fields": describedStrict("The driver sets a queue's addresses before QueueReady."),
   "4.2.3.4.1 status": unseen(
     "After an interrupt the driver reads InterruptStatus, and acknowledges in the end.",
     "one that has not done so yet cannot be told from one that never does; see 4.2.2.2 handled",

@@ -6,6 +6,8 @@ export interface VendorCapability {
   bytes: Uint8Array;
   /** The bits of `bytes` that the driver may write; none unless given. */
   writable?: Uint8Array;
+  /** Told of a write to it, which changes nothing. */
+  onRefused?: () => void;
   /** Four bytes at `offset` in `bytes` that stand for something else; both calls get the capability as it is now. */
   window?: {
     offset: number;

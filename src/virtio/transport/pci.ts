@@ -90,11 +90,15 @@ export class VirtioPci implements Interrupts, CommonTarget {
   capabilities(bar: number): VendorCapability[] {
     const notify = { offset: NOTIFY.offset, length: NOTIFY.multiplier * this.device.queues.length };
     const structures: Structure[] = [COMMON, ISR, CONFIG, notify];
-    return [
+    const readOnly = [
       structureCapability(PciCap.COMMON, bar, COMMON),
       structureCapability(PciCap.ISR, bar, ISR),
       structureCapability(PciCap.DEVICE, bar, CONFIG),
       structureCapability(PciCap.NOTIFY, bar, notify, NOTIFY.multiplier),
+    ];
+    const onRefused = (): void => this.device.violation("4.1.4.1 capability", "a capability was written");
+    return [
+      ...readOnly.map((capability) => ({ ...capability, onRefused })),
       accessCapability({
         bar,
         structures,

@@ -1,4 +1,5 @@
 import type { VirtioDevice } from "../../../src/virtio/device.ts";
+import { watchStrictly } from "../../../src/virtio/strict/auditor.ts";
 import { FakeMemory } from "./memory.ts";
 import { PackedDriverQueue } from "./queue-packed.ts";
 import { DriverQueue, type Placement, type RingDriver, type Segment } from "./queue.ts";
@@ -35,6 +36,8 @@ export interface DriverOptions {
   queueSize?: number;
   /** Number of queues to set up; all unless given. */
   queues?: number;
+  /** Watch this driver as strict mode does. */
+  strict?: boolean;
 }
 
 /**
@@ -57,7 +60,9 @@ export class Driver {
   constructor(device: VirtioDevice, options: DriverOptions = {}) {
     this.#options = options;
     this.memory = options.memory ?? new FakeMemory();
-    this.transport = plug(device, options.kind ?? "pci", this.memory);
+    const kind = options.kind ?? "pci";
+    if (options.strict) watchStrictly(device, kind.startsWith("pci") ? "pci" : "mmio");
+    this.transport = plug(device, kind, this.memory);
     this.transport.line.onRaise = () => this.interrupt();
   }
 
@@ -77,6 +82,7 @@ export class Driver {
   /** Steps 1 to 6: up to FEATURES_OK. */
   negotiate(): void {
     const { transport } = this;
+    transport.identify?.();
     transport.status = 0;
     if (transport.status !== 0) throw new Error("the device did not reset");
     transport.status = ACKNOWLEDGE;

@@ -16,6 +16,7 @@ export class LegacyMmioTransport implements DriverTransport {
   constructor(device: VirtioDevice, memory: FakeMemory) {
     this.registers = new VirtioMmioLegacy(device, this.line);
     device.connect(memory, this.registers);
+    for (const offset of [0, 4, 8]) this.registers.read(offset, 4); // what it is
     this.registers.write(0x28, 4, PAGE); // once, before the first reset
   }
 

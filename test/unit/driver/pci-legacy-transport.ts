@@ -2,7 +2,7 @@ import type { VirtioDevice } from "../../../src/virtio/device.ts";
 import type { MmioRegion } from "../../../src/machine/mmio.ts";
 import type { TestLine } from "./line.ts";
 import type { FakeMemory } from "./memory.ts";
-import { NO_VECTOR, PciTransport } from "./pci-transport.ts";
+import { DriverGivesUp, NO_VECTOR, PciTransport } from "./pci-transport.ts";
 import type { DriverTransport, QueueAreas } from "./transport.ts";
 
 const CONFIG_VECTOR = 20;
@@ -34,7 +34,7 @@ export class LegacyPciTransport implements DriverTransport {
   set status(value: number) {
     this.ports.write(18, 1, value);
     if (this.#messages && value !== 0 && this.ports.read(CONFIG_VECTOR, 2) === NO_VECTOR) {
-      this.ports.write(CONFIG_VECTOR, 2, 0);
+      this.#map(CONFIG_VECTOR, 0);
     }
   }
 
@@ -70,7 +70,13 @@ export class LegacyPciTransport implements DriverTransport {
   /** Only maps the queue's vector: "there was no mechanism to negotiate the queue size". @throws RangeError for another size. */
   setQueueSize(size: number): void {
     if (size !== this.maximumSize()) throw new RangeError("a legacy driver cannot choose a queue's size");
-    if (this.#messages) this.ports.write(QUEUE_VECTOR, 2, 1 + this.ports.read(14, 2));
+    if (this.#messages) this.#map(QUEUE_VECTOR, 1 + this.ports.read(14, 2));
+  }
+
+  /** 4.1.5.1.2.2: maps an event to a vector, and looks whether it is. */
+  #map(register: number, vector: number): void {
+    this.ports.write(register, 2, vector);
+    if (this.ports.read(register, 2) !== vector) throw new DriverGivesUp(`vector ${vector} cannot be used`);
   }
 
   setAreas({ descriptors }: Omit<QueueAreas, "size">): void {

@@ -29,6 +29,9 @@ export const ENABLE = 0x8000;
 export const FUNCTION_MASK = 0x4000;
 const LOCAL_APIC = 0xfee00000;
 
+/** The device does not let the driver do what it wants: an outcome that a driver has to expect. */
+export class DriverGivesUp extends Error {}
+
 /** virtio-pci by what its capabilities say (4.1.4). */
 export class PciTransport implements DriverTransport {
   readonly line = new TestLine();
@@ -132,7 +135,7 @@ export class PciTransport implements DriverTransport {
 
   set status(value: number) {
     this.write(0x14, 1, value);
-    if (this.#mapVectors && value !== 0 && this.read(0x10, 2) === NO_VECTOR) this.write(0x10, 2, 0);
+    if (this.#mapVectors && value !== 0 && this.read(0x10, 2) === NO_VECTOR) this.#map(0x10, 0);
   }
 
   get generation(): number {
@@ -179,7 +182,13 @@ export class PciTransport implements DriverTransport {
 
   setQueueSize(size: number): void {
     this.write(0x18, 2, size);
-    if (this.#mapVectors) this.write(0x1a, 2, 1 + this.read(0x16, 2));
+    if (this.#mapVectors) this.#map(0x1a, 1 + this.read(0x16, 2));
+  }
+
+  /** 4.1.5.1.2.2: maps an event to a vector, and looks whether it is. */
+  #map(register: number, vector: number): void {
+    this.write(register, 2, vector);
+    if (this.read(register, 2) !== vector) throw new DriverGivesUp(`vector ${vector} cannot be used`);
   }
 
   setAreas({ descriptors, available, used }: Omit<QueueAreas, "size">): void {

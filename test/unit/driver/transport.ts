@@ -28,6 +28,8 @@ export interface DriverTransport {
    */
   readonly legacy?: { align: number; sizeFixed: boolean };
   readonly line: TestLine;
+  /** Finds out what the device is, where a driver has to (4.2.3.1.1). */
+  identify?(): void;
   status: number;
   readonly generation: number;
   deviceFeatures(): bigint;
@@ -91,6 +93,12 @@ export class MmioTransport implements DriverTransport {
   constructor(registers: VirtioMmio, line: TestLine) {
     this.registers = registers;
     this.line = line;
+  }
+
+  /** MagicValue, Version, DeviceID. */
+  identify(): void {
+    const [magic, version, type] = [0, 4, 8].map((offset) => this.registers.read(offset, 4));
+    if (magic !== 0x74726976 || version !== 2 || type === 0) throw new Error("no virtio-mmio device");
   }
 
   get status(): number {

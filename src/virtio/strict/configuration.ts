@@ -1,0 +1,60 @@
+import type { VirtioDevice } from "../device.ts";
+import type { VirtioEvent } from "../observer.ts";
+import { Feature, Status } from "../spec.ts";
+import type { Bus } from "./register-roles.ts";
+import type { Report } from "./report.ts";
+
+type Access = Extract<VirtioEvent, { type: "access" }>;
+
+/** Fields of configuration spaces that are there with a feature only (5.2.4, 5.3.4). */
+const OPTIONAL: Readonly<Record<string, Readonly<Record<string, bigint>>>> = {
+  block: {
+    size_max: Feature.block.SIZE_MAX,
+    seg_max: Feature.block.SEG_MAX,
+    "geometry.cylinders": Feature.block.GEOMETRY,
+    "geometry.heads": Feature.block.GEOMETRY,
+    "geometry.sectors": Feature.block.GEOMETRY,
+    blk_size: Feature.block.BLK_SIZE,
+  },
+  console: {
+    cols: Feature.console.SIZE,
+    rows: Feature.console.SIZE,
+    max_nr_ports: Feature.console.MULTIPORT,
+    emerg_wr: Feature.console.EMERG_WRITE,
+  },
+};
+
+const PREFIX = "config.";
+
+/** Checks an access of the driver to the device's configuration space (2.5.1, 3.1.1, 4.1.3.1). */
+export function checkConfiguration(device: VirtioDevice, bus: Bus, report: Report, event: Access): void {
+  if (!event.register.startsWith(PREFIX)) return;
+  const name = event.register.slice(PREFIX.length);
+  const how = `${event.write ? "written" : "read"} at status 0x${device.status.toString(16)}`;
+  // 5.3.5.1: emergency output works on a device that nobody has set up.
+  if (!device.legacy && name !== "emerg_wr") {
+    if (event.write && !(device.status & Status.FEATURES_OK)) report("3.1.1 early", `${name} ${how}`);
+    if (!event.write && !(device.status & Status.DRIVER)) report("3.1.1 look", `${name} ${how}`);
+  }
+  const feature = OPTIONAL[device.kind]?.[name];
+  if (feature !== undefined && !((device.offered >> feature) & 1n)) {
+    report("2.5.1 optional", `${name} ${how}, and feature bit ${feature} is not offered`);
+  }
+  if (bus === "pci" && !device.legacy) checkWidth(device, report, name, event);
+}
+
+/** 4.1.3.1. On MMIO the transport does it. */
+function checkWidth(device: VirtioDevice, report: Report, name: string, { offset, width }: Access): void {
+  const field = device.config.fields.find((field) => field.name === name);
+  if (!field) {
+    report(
+      "2.5.1 optional",
+      `an access at offset 0x${offset.toString(16)}, beyond the fields of this device`,
+    );
+    return;
+  }
+  // The structure itself is aligned.
+  const whole = width === Math.min(field.width, 4) && (offset - field.offset) % width === 0;
+  if (whole) return;
+  report("4.1.3.1 config", `an access of ${width} bytes to ${name}, ${field.width} bytes wide`);
+}
