@@ -1,4 +1,3 @@
-import type { QueueAuditor } from "./auditor.ts";
 import type { GuestMemory } from "./memory.ts";
 import type { DescriptorChain } from "./ring/chain.ts";
 import { LayoutError } from "./ring/common.ts";
@@ -199,4 +198,12 @@ export interface QueueOwner {
   taken(queue: Virtqueue, chain: DescriptorChain): void;
   returned(queue: Virtqueue, chain: DescriptorChain, written: number): void;
   published(queue: Virtqueue, interrupt: boolean): void;
+}
+
+/** Strict mode (see auditor.ts): watches one queue from when it is enabled until it is reset. */
+export interface QueueAuditor {
+  /** The driver may have run: called before the device looks at the queue or changes anything in it. */
+  enter(): void;
+  /** The device is done for now, and what it has used is published: called before the driver runs again. */
+  leave(): void;
 }

@@ -1,10 +1,10 @@
-import type { Auditor, QueueAuditor } from "../auditor.ts";
+import type { Auditor } from "../auditor.ts";
 import { BlockDevice } from "../block.ts";
 import { ConsoleDevice } from "../console.ts";
 import type { VirtioDevice } from "../device.ts";
 import type { GuestMemory } from "../memory.ts";
 import type { VirtioEvent } from "../observer.ts";
-import type { Virtqueue } from "../queue.ts";
+import type { QueueAuditor, Virtqueue } from "../queue.ts";
 import type { RingFeatures } from "../ring/ring.ts";
 import { Descriptor, RingEvent } from "../spec.ts";
 import { BlockRequests } from "./block.ts";

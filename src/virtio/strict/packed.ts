@@ -1,4 +1,4 @@
-import type { QueueAuditor } from "../auditor.ts";
+import type { QueueAuditor } from "../queue.ts";
 import { DescriptorView } from "../ring/builder.ts";
 import { Descriptor, Packed, RingEvent } from "../spec.ts";
 import { fingerprint } from "./buffers.ts";

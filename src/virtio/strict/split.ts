@@ -1,5 +1,5 @@
-import type { QueueAuditor } from "../auditor.ts";
 import type { GuestMemory } from "../memory.ts";
+import type { QueueAuditor } from "../queue.ts";
 import { DescriptorView } from "../ring/builder.ts";
 import { Descriptor } from "../spec.ts";
 import { type Buffers, fingerprint } from "./buffers.ts";
