@@ -104,7 +104,8 @@ class StrictAuditor implements Auditor {
     const sorted = [...parts].sort((a, b) => Number(a.start - b.start));
     sorted.forEach((part, i) => {
       const next = sorted[i + 1];
-      if (!next || part.start + BigInt(part.bytes) <= next.start) return;
+      // An address that was never set is reported as that.
+      if (!next || part.start === 0n || part.start + BigInt(part.bytes) <= next.start) return;
       this.#report(packed ? "2.8 apart" : "2.7 apart", `the ${part.name} runs into the ${next.name}`, queue);
     });
   }
