@@ -90,6 +90,7 @@ export function defaultMachine(platform: Platform): MachineConfig {
     memory: MEMORY.standard,
     append: "",
     mmio: "acpi",
+    strict: false,
     devices: [
       ...impliedDevices(),
       {

@@ -10,7 +10,8 @@ import { BadValue, either } from "./values.ts";
  * The grammar that a link's fragment, the page and the command line share:
  *
  *     config  = [ "#" ] [ word *( "&" word ) ]
- *     word    = "image=" NAME / "memory=" SIZE / "append=" TEXT / "device=" device
+ *     word    = "image=" NAME / "memory=" SIZE / "append=" TEXT / "mmio=" NAME / "strict=" ONOFF
+ *             / "device=" device
  *     device  = "none" / kind *( "," option "=" value )
  *     kind    = "console" / "rng" / "blk"
  *

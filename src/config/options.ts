@@ -79,6 +79,13 @@ export const MACHINE_WORDS: OptionTable<MachineConfig> = {
     akin: ["announce"],
     standard: (_, { platform }) => defaultMachine(platform).mmio,
   },
+  strict: {
+    word: "strict",
+    type: onOff,
+    help: "report whatever the guest's drivers do against virtio 1.3",
+    akin: ["check", "audit", "pedantic"],
+    standard: (_, { platform }) => defaultMachine(platform).strict,
+  },
 };
 
 /** What every device understands. */

@@ -8,6 +8,8 @@ export interface MachineConfig {
   append: string;
   /** How the guest learns of its virtio-mmio devices. */
   mmio: MmioAnnouncement;
+  /** Whatever virtio 1.3 demands of the guest's drivers and a device can see is checked. */
+  strict: boolean;
   /** In the order in which they stand on the bus. */
   devices: DeviceConfig[];
 }

@@ -4,7 +4,8 @@ import type { BlockBackend } from "../virtio/block-backend.ts";
 import { ConsoleDevice, type ConsolePort, type ConsoleSink } from "../virtio/console.ts";
 import type { VirtioDevice } from "../virtio/device.ts";
 import { EntropyDevice } from "../virtio/entropy.ts";
-import type { Observer, Violation } from "../virtio/observer.ts";
+import type { Observer } from "../virtio/observer.ts";
+import { watchStrictly } from "../virtio/strict/auditor.ts";
 import { AGENT_PORTS, type ExecOptions, GuestAgent } from "./agent.ts";
 import { Board } from "./board.ts";
 import { type DeviceDescription, describeDevice } from "./describe.ts";
@@ -12,6 +13,8 @@ export type { DeviceDescription } from "./describe.ts";
 import type { GuestImage } from "./image.ts";
 import { PanicWatch } from "./panic.ts";
 import { SerialOutput } from "./serial.ts";
+import { type DriverViolation, ViolationLog } from "./violations.ts";
+export type { DriverViolation } from "./violations.ts";
 
 export type MachineState =
   /** Not started, or the power was cut. */
@@ -40,6 +43,8 @@ export interface MachineOptions {
   onState?: (state: MachineState) => void;
   /** Something that the person in front of the machine should know. */
   onMessage?: (level: "info" | "warning" | "error", text: string) => void;
+  /** Told of each new entry of `violations`, whose text `onMessage` gets, too. */
+  onViolation?: (violation: DriverViolation) => void;
 }
 
 export interface MachineCounters {
@@ -64,7 +69,7 @@ export class Machine {
   readonly #console: ConsoleDevice | undefined;
   readonly #agent: GuestAgent | undefined;
   readonly #serial: SerialOutput;
-  readonly #reported = new Set<string>();
+  readonly #violations = new ViolationLog();
   #board: Board | undefined;
   #state: MachineState = { name: "off" };
   #pausedFrom: MachineState | undefined;
@@ -90,6 +95,11 @@ export class Machine {
 
   get state(): MachineState {
     return this.#state;
+  }
+
+  /** What the guest's drivers broke so far, each once for each device and queue; with `strict`, whatever can be seen. */
+  get violations(): readonly DriverViolation[] {
+    return this.#violations.all;
   }
 
   /**
@@ -213,7 +223,12 @@ export class Machine {
     const device = this.#newModel(config);
     device.name = config.device === "blk" ? `blk ${config.id}` : config.device;
     device.observer = this.#options.observer;
-    device.onViolation = (violation) => this.#reportViolation(device.name, violation);
+    device.onViolation = (violation) => {
+      const found = this.#violations.add(device, violation);
+      if (found) this.#reportViolation(found);
+    };
+    if (this.#options.config.strict)
+      watchStrictly(device, config.transport.startsWith("pci") ? "pci" : "mmio");
     return device;
   }
 
@@ -308,15 +323,9 @@ export class Machine {
     if (state.name !== "running" && state.name !== "booting") this.#onOff?.();
   }
 
-  /** Once for each sentence and device: a driver that breaks one in a loop shall not flood the person. */
-  #reportViolation(device: string, { rule, what }: Violation): void {
-    const key = `${device} ${rule}`;
-    if (this.#reported.has(key)) return;
-    this.#reported.add(key);
-    this.#options.onMessage?.(
-      "warning",
-      `The guest's driver of ${device} broke virtio 1.3, section ${rule}: ${what}.`,
-    );
+  #reportViolation(violation: DriverViolation): void {
+    this.#options.onMessage?.("warning", violation.text);
+    this.#options.onViolation?.(violation);
   }
 }
 

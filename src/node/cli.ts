@@ -68,6 +68,7 @@ const OPTIONS = {
   exec: { type: "string" },
   timeout: { type: "string" },
   console: { type: "boolean" },
+  strict: { type: "boolean" },
   size: { type: "string" },
   images: { type: "string" },
   image: { type: "string", multiple: true },
@@ -126,6 +127,7 @@ function joined(config: string, values: Values): string {
     // On its own, a value's ampersand separates nothing.
     (values[word] ?? []).map((value) => `${word}=${value.replaceAll("&", "%26")}`),
   );
+  if (values.strict) words.push("strict=on");
   return [...(fragment === "" ? [] : [fragment]), ...words].join("&");
 }
 

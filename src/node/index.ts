@@ -7,6 +7,11 @@ export { ConfigError } from "../config/error.ts";
 export type { MachineConfig, DeviceConfig } from "../config/types.ts";
 export { GuestGoneError, type ExecOptions } from "../machine/agent.ts";
 export { ImageError } from "../machine/boot.ts";
-export type { MachineState, DeviceDescription, MachineCounters } from "../machine/machine.ts";
+export type {
+  MachineState,
+  DeviceDescription,
+  DriverViolation,
+  MachineCounters,
+} from "../machine/machine.ts";
 export { DiskError } from "../backends/disk/errors.ts";
 export type { ConsoleSink } from "../virtio/console.ts";

@@ -6,6 +6,7 @@ import { checkFits } from "../machine/fits.ts";
 import type { ImageManifest } from "../machine/image.ts";
 import {
   type DeviceDescription,
+  type DriverViolation,
   Machine,
   type MachineCounters,
   type MachineState,
@@ -28,6 +29,12 @@ export interface OpenOptions {
   onState?: (state: MachineState) => void;
   /** What a person should know; dropped unless given. */
   onMessage?: (level: "info" | "warning" | "error", text: string) => void;
+  /**
+   * Check whatever virtio 1.3 demands of the guest's drivers and a device can see, as `strict=on` in the configuration does.
+   * What they break is in `violations`, and goes to `onViolation` and, as text, to `onMessage`.
+   */
+  strict?: boolean;
+  onViolation?: (violation: DriverViolation) => void;
 }
 
 export interface RunResult {
@@ -57,7 +64,8 @@ export async function openMachine(
   config: string | MachineConfig,
   options: OpenOptions = {},
 ): Promise<OpenMachine> {
-  const parsed = typeof config === "string" ? parseConfig(config, "node") : config;
+  const given = typeof config === "string" ? parseConfig(config, "node") : config;
+  const parsed = options.strict ? { ...given, strict: true } : given;
   checkPlatform(parsed, "node");
   const [image, wasm] = await Promise.all([
     loadImage(parsed.image, options.images ?? IMAGES_FOLDER),
@@ -77,6 +85,7 @@ export async function openMachine(
       ...(options.terminalSize && { terminalSize: options.terminalSize }),
       ...(options.observer && { observer: options.observer }),
       ...(options.onMessage && { onMessage: options.onMessage }),
+      ...(options.onViolation && { onViolation: options.onViolation }),
       onState: (state) => states.set(state),
     });
     await machine.start();
@@ -164,6 +173,11 @@ export class OpenMachine {
 
   counters(): MachineCounters {
     return this.#machine.counters();
+  }
+
+  /** What the guest's drivers broke of virtio 1.3, each sentence once for each device and queue. See `OpenOptions.strict`. */
+  get violations(): readonly DriverViolation[] {
+    return this.#machine.violations;
   }
 
   /** Cuts the power if it is still on, and closes the disks. */

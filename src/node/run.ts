@@ -30,16 +30,24 @@ const SLOW_BOOT = 60_000;
  */
 export async function run(options: RunOptions): Promise<number> {
   const interruption = new Interruption(options.timeout);
+  let violations = 0;
+  const open = common(options, () => violations++);
   try {
-    return await (options.exec === undefined
-      ? runTerminal(options, interruption)
-      : runCommand(options, options.exec, interruption));
+    const status = await (options.exec === undefined
+      ? runTerminal(options, open, interruption)
+      : runCommand(options, options.exec, open, interruption));
+    return options.config.strict && violations > 0 ? Status.violations : status;
   } finally {
     interruption.dispose();
   }
 }
 
-async function runCommand(options: RunOptions, command: string, interruption: Interruption): Promise<number> {
+async function runCommand(
+  options: RunOptions,
+  command: string,
+  open: OpenOptions,
+  interruption: Interruption,
+): Promise<number> {
   if (!options.config.devices.some(({ device }) => device === "console")) {
     throw new ConfigError("Without a console device there is no agent in the guest to run commands", {
       expected: "device=console",
@@ -50,7 +58,7 @@ async function runCommand(options: RunOptions, command: string, interruption: In
   const stderr = new StreamSink(process.stderr, brokenOutput);
   const tail = new TailSink();
   const machine = await openMachine(options.config, {
-    ...common(options),
+    ...open,
     terminal: new PlainTextSink(options.console ? stderr : tail),
   });
   let finished = false;
@@ -79,7 +87,11 @@ async function runCommand(options: RunOptions, command: string, interruption: In
   }
 }
 
-async function runTerminal(options: RunOptions, interruption: Interruption): Promise<number> {
+async function runTerminal(
+  options: RunOptions,
+  open: OpenOptions,
+  interruption: Interruption,
+): Promise<number> {
   const leave = new Interrupted(Status.ok, "Powering off. Ctrl-C cuts the power.", false);
   const terminal = new HostTerminal({
     input: process.stdin,
@@ -90,7 +102,7 @@ async function runTerminal(options: RunOptions, interruption: Interruption): Pro
   if (terminal.interactive) say("Ctrl-] leaves.");
   try {
     const machine = await openMachine(options.config, {
-      ...common(options),
+      ...open,
       terminal: new StreamSink(process.stdout, interruption.brokenOutput),
       terminalSize: terminal.size,
     });
@@ -134,10 +146,11 @@ async function close(machine: OpenMachine, orderly: boolean, interruption: Inter
   }
 }
 
-function common(options: RunOptions): OpenOptions {
+function common(options: RunOptions, onViolation: () => void): OpenOptions {
   return {
     ...(options.size && { terminalSize: options.size }),
     ...(options.images !== undefined && { images: options.images }),
+    onViolation,
     onMessage: (level, text) => say(level === "info" ? text : `${level}: ${text}`),
   };
 }

@@ -10,6 +10,8 @@ export const Status = {
   failure: 1,
   /** The command line or the configuration makes no sense. Nothing was started. */
   usage: 2,
+  /** With `--strict`: the guest's drivers broke the specification. */
+  violations: 3,
   /** `--timeout` is over, as timeout(1) has it. */
   timeout: 124,
   /** The guest powered off, restarted or crashed before its command ended. Without `--exec`: it crashed. */

@@ -15,6 +15,8 @@ Options of run:
   --console            with --exec: what the guest's console says goes to stderr
   --size COLUMNSxROWS  the size of the guest's terminal; that of the window unless given
   --images FOLDER      where the guest images are; public/images unless given
+  --strict             check all that virtio 1.3 demands of the guest's drivers; what they break is said on stderr,
+                       once each: section, device, queue, descriptor, what was seen. strict=on in CONFIG is the same
   --image, --memory, --append, --mmio, --device VALUE
                        words of CONFIG as options, put after it; --device may be repeated
 
@@ -25,6 +27,7 @@ Exit status: with --exec that of the commands, otherwise
   ${Status.ok}    the machine was powered off, by the guest or by Ctrl-]
   ${Status.failure}    an image or a disk cannot be opened, or something of ours failed
   ${Status.usage}    the command line or CONFIG makes no sense
+  ${Status.violations}    with --strict: the drivers broke something, whatever the commands' or the guest's own status
   ${Status.timeout}  the time was over
   ${Status.guestGone}  the guest crashed, or with --exec powered off or restarted before the commands ended
   128 and a signal's number: ended by that signal

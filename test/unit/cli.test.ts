@@ -34,6 +34,7 @@ describe("ringside", { concurrency: 2 }, () => {
       "--timeout",
       "--console",
       "--size",
+      "--strict",
       "Ctrl-]",
     ]) {
       assert.ok(stdout.includes(word), word);

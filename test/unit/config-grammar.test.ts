@@ -49,7 +49,7 @@ describe("a configuration that is read", () => {
 
   it("has every word of the grammar", () => {
     const text =
-      "image=debian&memory=1G&append=init=/bin/sh quiet&mmio=cmdline&device=console,transport=mmio&device=rng,event_idx=off" +
+      "image=debian&memory=1G&append=init=/bin/sh quiet&mmio=cmdline&strict=on&device=console,transport=mmio&device=rng,event_idx=off" +
       ",packed=on,in_order=on,ring_reset=off,notification_data=on,notif_config_data=on" +
       "&device=blk,id=home,store=idb,size=1G,transport=mmio,readonly=on,indirect=off,event_idx=on";
     assert.deepEqual(parseConfig(text, "node"), {
@@ -57,6 +57,7 @@ describe("a configuration that is read", () => {
       memory: 1024 * MiB,
       append: "init=/bin/sh quiet",
       mmio: "cmdline",
+      strict: true,
       devices: [
         { ...STANDARD_DEVICE, device: "console", transport: "mmio" },
         {
@@ -173,7 +174,7 @@ describe("a configuration that is refused", () => {
     [
       "memroy=64M",
       "memroy",
-      /not a word that a machine has: expected image, memory, append, mmio or device/,
+      /not a word that a machine has: expected image, memory, append, mmio, strict or device/,
       "memory",
     ],
     ["mem=64M", "mem", /not a word/, "memory"],

@@ -105,6 +105,7 @@ const machines: fc.Arbitrary<MachineConfig> = record({
   memory: fc.integer({ min: 64, max: 2048 }).map((count) => count * 1024 ** 2),
   append: awkwardText,
   mmio: fc.constantFrom("acpi" as const, "cmdline" as const),
+  strict: fc.boolean(),
   devices,
 });
 
