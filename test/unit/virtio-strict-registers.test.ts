@@ -169,6 +169,54 @@ describe("strict mode: configuration space", () => {
   });
 });
 
+describe("strict mode: reads of 16 bits that come as two of 8", () => {
+  for (const [where, rule] of [
+    ["a register", "4.1.3.1 read"],
+    ["configuration on pci", "4.1.3.1 config"],
+    ["configuration on mmio", "4.2.2.2 config"],
+  ] as const) {
+    const reader = (): {
+      read: (half: number, width?: number) => void;
+      other: () => void;
+      seen: string[];
+    } => {
+      const { driver, seen } = started({ kind: where.endsWith("mmio") ? "mmio" : "pci" });
+      const { transport } = driver;
+      return {
+        seen,
+        read: (half, width = 1) => {
+          if (where === "a register") asPci(transport).read(0x12 + half, width);
+          else transport.readConfig(12 + half, width);
+        },
+        other: () => transport.status,
+      };
+    };
+
+    it(`are one read of 16 bits: ${where}`, () => {
+      const { read, other, seen } = reader();
+      read(0);
+      read(1);
+      other();
+      read(0, 2);
+      assert.deepEqual(seen, []);
+    });
+
+    it(`are not if something comes between, or one is missing (${rule})`, () => {
+      for (const halves of [[0], [1], [0, 0], [1, 0]]) {
+        const { read, other, seen } = reader();
+        for (const half of halves) read(half);
+        other();
+        assert.deepEqual(seen, [rule], `${where}: ${halves.join()}`);
+      }
+      const { read, other, seen } = reader();
+      read(0);
+      other();
+      read(1);
+      assert.deepEqual(seen, [rule]);
+    });
+  }
+});
+
 describe("strict mode: queues are reset and taken away", () => {
   for (const kind of KINDS) {
     const again = (verify: boolean, areas: typeof AREAS | undefined): string[] => {

@@ -16,6 +16,7 @@ import type { Bus } from "./register-roles.ts";
 import { RegisterAudit } from "./registers.ts";
 import type { Report } from "./report.ts";
 import { SplitAudit } from "./split.ts";
+import { WidthAudit } from "./widths.ts";
 
 /**
  * Strict mode of a device: from now on whatever virtio 1.3 demands of a driver and a device can see is checked
@@ -37,6 +38,7 @@ class StrictAuditor implements Auditor {
   readonly #device: VirtioDevice;
   readonly #bus: Bus;
   readonly #registers: RegisterAudit;
+  readonly #widths: WidthAudit;
   readonly #requests: RequestAudit | undefined;
   readonly #reported = new Set<string>();
   readonly #report: Report = (rule, what, queue, descriptor) => {
@@ -50,6 +52,7 @@ class StrictAuditor implements Auditor {
     this.#device = device;
     this.#bus = bus;
     this.#registers = new RegisterAudit(device, bus, this.#report);
+    this.#widths = new WidthAudit(device, bus, this.#report);
     if (device instanceof BlockDevice) this.#requests = new BlockRequests(device, this.#report);
     else if (device instanceof ConsoleDevice) this.#requests = new ConsoleRequests(device, this.#report);
   }
@@ -57,6 +60,7 @@ class StrictAuditor implements Auditor {
   observe(event: VirtioEvent): void {
     if (event.type === "access") {
       this.#registers.access(event);
+      this.#widths.access(event);
       checkConfiguration(this.#device, this.#bus, this.#report, event);
     } else if (event.type === "reset") this.#requests?.reset();
   }

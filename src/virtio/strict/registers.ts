@@ -2,7 +2,6 @@ import type { VirtioDevice } from "../device.ts";
 import type { VirtioEvent } from "../observer.ts";
 import type { Virtqueue } from "../queue.ts";
 import { NO_VECTOR, Status } from "../spec.ts";
-import { commonRegisters } from "../transport/pci-common.ts";
 import { type Bus, ROLES, type Role } from "./register-roles.ts";
 import type { Report } from "./report.ts";
 
@@ -53,7 +52,6 @@ export class RegisterAudit {
 
   access(event: Access): void {
     if (this.#bus === "mmio") this.#checkIdentified(event);
-    else this.#checkWidth(event);
     const role = ROLES.get(event.register);
     if (role === undefined) return;
     if (event.write) this.#written(role, event);
@@ -250,13 +248,6 @@ export class RegisterAudit {
     );
     this.#report("4.2.3.1.1 start", `${register} accessed before ${missing.join(" and ")} was read`);
     known.MagicValue = known.Version = known.DeviceID = true;
-  }
-
-  /** 4.1.3.1; a write of another width is reported by the transport. */
-  #checkWidth({ register, offset, width, write }: Access): void {
-    if (write || commonRegisters.at(offset)?.name !== register) return;
-    const fault = commonRegisters.readFault(offset, width);
-    if (fault?.fault === "width") this.#report("4.1.3.1 read", fault.what);
   }
 
   get #isMmio(): boolean {

@@ -36,13 +36,13 @@ export abstract class MmioRegisters implements Interrupts {
   protected abstract get registers(): RegisterFile<this>;
 
   /** Whether a driver may read or write so much of the configuration space at once. */
-  protected abstract mayAccessConfig(offset: number, width: number): boolean;
+  protected abstract mayAccessConfig(offset: number, width: number, write: boolean): boolean;
 
   /** A read of 1, 2 or 4 bytes. One that the driver must not make is reported and gets what is there. */
   read(offset: number, width: number): number {
     let value: number;
     if (offset >= CONFIG) {
-      this.#checkConfig(offset - CONFIG, width);
+      this.#checkConfig(offset - CONFIG, width, false);
       value = this.device.config.read(offset - CONFIG, width);
     } else {
       const complaint = this.registers.readFault(offset, width);
@@ -57,7 +57,7 @@ export abstract class MmioRegisters implements Interrupts {
   write(offset: number, width: number, value: number): void {
     this.#observe(offset, width, true, value);
     if (offset >= CONFIG) {
-      this.#checkConfig(offset - CONFIG, width);
+      this.#checkConfig(offset - CONFIG, width, true);
       this.device.writeConfig(offset - CONFIG, width, value);
       return;
     }
@@ -114,8 +114,8 @@ export abstract class MmioRegisters implements Interrupts {
     this.#line.set(true);
   }
 
-  #checkConfig(offset: number, width: number): void {
-    if (this.mayAccessConfig(offset, width)) return;
+  #checkConfig(offset: number, width: number, write: boolean): void {
+    if (this.mayAccessConfig(offset, width, write)) return;
     const name = this.device.config.nameAt(offset);
     this.device.violation(
       `${this.#section} config`,

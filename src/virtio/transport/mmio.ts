@@ -19,8 +19,11 @@ export class VirtioMmio extends MmioRegisters {
     return registers;
   }
 
-  protected mayAccessConfig(offset: number, width: number): boolean {
-    return this.device.config.natural(offset, width);
+  protected mayAccessConfig(offset: number, width: number, write: boolean): boolean {
+    const { config } = this.device;
+    // v86 hands a read of 16 bits over as two of 8; strict mode looks whether it was one (strict/widths.ts).
+    const half = !write && width === 1 && config.natural(offset & ~1, 2);
+    return half || config.natural(offset, width);
   }
 
   protected override resetState(): void {
