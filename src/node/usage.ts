@@ -15,7 +15,7 @@ Options of run:
   --console            with --exec: what the guest's console says goes to stderr
   --size COLUMNSxROWS  the size of the guest's terminal; that of the window unless given
   --images FOLDER      where the guest images are; public/images unless given
-  --strict             check all that virtio 1.3 demands of the guest's drivers: what they break goes to stderr,
+  --strict             check all that virtio 1.3 demands of the guest's drivers: faults go to stderr,
                        each once, with section, queue, descriptor and what was seen; strict=on is the same
   --image, --memory, --append, --mmio, --device VALUE
                        words of CONFIG as options, put after it; --device may be repeated
