@@ -39,7 +39,8 @@ export function createPageServer({ page, images, upgrades = [] }: ServerParts): 
   server.on("upgrade", (request, socket: Duplex, head) => {
     // A client that goes away in the middle of the handshake is no error of ours.
     socket.on("error", () => socket.destroy());
-    const path = new URL(request.url ?? "/", "http://localhost").pathname;
+    // Not by URL: it throws at what some clients send for a path.
+    const path = request.url?.split("?", 1)[0];
     const handler = upgrades.find((candidate) => candidate.path === path);
     if (handler) handler.upgrade(request, socket, head);
     else socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n");

@@ -132,7 +132,11 @@ describe("the server", () => {
 
   it("hands WebSocket connections to their handler, and refuses the others", async () => {
     assert.match(await upgrade(origin, "/relay"), /^HTTP\/1\.1 101 /);
-    assert.match(await upgrade(origin, "/elsewhere"), /^HTTP\/1\.1 404 /);
+    assert.match(await upgrade(origin, "/relay?name=a"), /^HTTP\/1\.1 101 /);
+    // The last two are no path of any URL.
+    for (const path of ["/elsewhere", "//", "http://"]) {
+      assert.match(await upgrade(origin, path), /^HTTP\/1\.1 404 /, path);
+    }
   });
 });
 
