@@ -83,6 +83,7 @@ export class Virtqueue {
     if (!this.#ring) return;
     this.#audit?.enter();
     this.#publishing = true;
+    this.#ring.begin();
     work(this);
     this.#publishing = false;
     // A chain left in the ring means that the device is busy and comes back by itself: no kicks until then.

@@ -15,6 +15,8 @@ export abstract class CommonRing implements Ring {
   protected readonly builder: ChainBuilder;
   protected readonly descriptor = new DescriptorView();
   protected broken = false;
+  /** Chains that can be taken before the guest runs again. */
+  #left = 0;
   readonly #error: RingError;
   readonly #order: ChainOrder | undefined;
   /** Every chain object ever made, at most one for each entry of the ring; the free ones are in the pool too. */
@@ -47,8 +49,12 @@ export abstract class CommonRing implements Ring {
   /** Nothing that was put is published any more. */
   protected abstract forgetUsed(): void;
 
+  begin(): void {
+    this.#left = this.size;
+  }
+
   take(): DescriptorChain | undefined {
-    if (!this.hasAvailable) return undefined;
+    if (!this.hasAvailable || !this.#mayTake()) return undefined;
     const chain = this.#pool.pop() ?? this.#newChain();
     if (!chain) return undefined;
     if (!this.read(chain)) {
@@ -85,6 +91,15 @@ export abstract class CommonRing implements Ring {
     this.broken = true;
     this.#error(rule, what, descriptor);
     return false;
+  }
+
+  /**
+   * The guest stands still while the device works, so there is no more to take than there was: unless buffers lie over the
+   * ring, and the device itself makes chains available by what it writes, which it could go on with for ever.
+   */
+  #mayTake(): boolean {
+    if (this.#left-- > 0) return true;
+    return this.fail("2.7.13 once", `more than ${this.size} chains at once: buffers lie over the ring`);
   }
 
   #giveBack(chain: DescriptorChain): void {

@@ -8,6 +8,8 @@ import type { DescriptorChain } from "./chain.ts";
 export interface Ring {
   /** Entries. */
   readonly size: number;
+  /** The device begins to work on what is there: until this is called again, at most `size` chains can be taken. */
+  begin(): void;
   /** Whether a chain waits to be taken. */
   readonly hasAvailable: boolean;
   /** The next chain, or undefined when there is none (or the driver broke the ring: the error was reported). */

@@ -31,6 +31,12 @@ export const CHAIN_FAULTS: readonly Fault[] = [
     tests: ["virtio-ring"],
   }),
   common({
+    wrong: "a device goes on for ever with chains that its own writes make available",
+    find: "if (this.#left-- > 0) return true;",
+    replace: "if (this.size > 0) return true;",
+    tests: ["virtio-runaway"],
+  }),
+  common({
     wrong: "with IN_ORDER chains come back as they complete",
     find: "if (!this.#order) this.#giveBack(chain);\n    else",
     replace: "if (this.size > 0) this.#giveBack(chain);\n    else",
