@@ -58,6 +58,7 @@ export class Session {
     this.#terminal = terminal;
     addEventListener("hashchange", this.#onLink);
     addEventListener("beforeunload", this.#onLeave);
+    this.#prefetch();
   }
 
   get state(): ReadonlySignal<SessionState> {
@@ -179,6 +180,18 @@ export class Session {
       void this.#connection?.host.stop();
       this.config.value = undefined;
       this.#state.value = { name: "no-machine", error: link.error };
+    }
+  }
+
+  /** While the page is still being drawn: the worker starts, and downloads what the address asks for. */
+  #prefetch(): void {
+    const link = readLink(location.hash);
+    if ("error" in link) return;
+    try {
+      this.#connection = this.#connect();
+      void this.#connection.host.prefetch(link.config.image);
+    } catch {
+      // A worker that cannot be made is told of when the machine is to start.
     }
   }
 

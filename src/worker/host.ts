@@ -55,6 +55,12 @@ export class MachineHost implements HostApi {
     this.#listener = listener;
   }
 
+  prefetch(image: string): void {
+    for (const download of [this.#downloads.image(image), this.#downloads.wasm()]) {
+      download.catch(() => undefined);
+    }
+  }
+
   start(request: StartRequest): Promise<StartOutcome> {
     const signal = this.#newSession();
     this.#size = request.terminalSize;

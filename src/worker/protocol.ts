@@ -9,6 +9,8 @@ export type { DeviceDescription, DownloadProgress, MachineCounters, MachineState
 export interface HostApi {
   /** First of all: the terminal's byte stream and who hears of events. */
   connect(terminal: MessagePort, listener: HostListener): void;
+  /** Begins to download what a machine of this image will need. What fails is told by `start`. */
+  prefetch(image: string): void;
   /** Stops the machine there is, if any, and starts the one that is asked for. Progress goes to the listener. */
   start(request: StartRequest): Promise<StartOutcome>;
   /** Power on again, with the same disks. Only after `off`, `halted` or `crashed`. */
