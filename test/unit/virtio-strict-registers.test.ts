@@ -138,13 +138,25 @@ describe("strict mode: configuration space", () => {
     it(`2.5.1: a field whose feature is not offered ("2.5.1 optional", ${kind})`, () => {
       const device = new BlockDevice({ id: "disk", backend: new MemoryDisk(512) });
       const seen = sentences(device);
-      const driver = Driver.start(device, { kind, strict: true });
-      driver.transport.readConfig(20, 4); // blk_size
-      driver.transport.readConfig(12, 4); // seg_max
+      const { transport } = Driver.start(device, { kind, strict: true });
+      transport.readConfig(20, 4); // blk_size
+      transport.readConfig(12, 4); // seg_max
       assert.deepEqual(seen, []);
-      driver.transport.readConfig(8, 4); // size_max
-      driver.transport.readConfig(16, 2); // geometry
+      transport.readConfig(16, 2); // geometry
+      transport.readConfig(18, 1);
       assert.deepEqual(seen, ["2.5.1 optional"]);
+    });
+
+    it(`5.2.5.1: writeback read before FEATURES_OK ("5.2.5.1 writeback", ${kind})`, () => {
+      const device = new BlockDevice({ id: "disk", backend: new MemoryDisk(512) });
+      const { transport, seen } = plugged(kind, device);
+      begin(transport);
+      transport.acceptFeatures(transport.deviceFeatures());
+      transport.readConfig(32, 1);
+      transport.status = ACKNOWLEDGE | DRIVER | FEATURES_OK;
+      assert.ok(transport.status & FEATURES_OK);
+      transport.readConfig(32, 1);
+      assert.deepEqual(seen, ["5.2.5.1 writeback"]);
     });
   }
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { MemoryDisk } from "../../src/backends/disk/memory.ts";
 import { ConsoleDevice } from "../../src/virtio/console.ts";
-import { BlockDriver, FLUSH, GET_ID, IN, IOERR, OK, OUT, UNSUPP } from "./driver/block-driver.ts";
+import { BlockDriver, FLUSH, GET_ID, IN, IOERR, OK, OUT } from "./driver/block-driver.ts";
 import { ConsoleDriver, DEVICE_READY, PORT_OPEN, PORT_READY } from "./driver/console-driver.ts";
 import type { Segment } from "./driver/queue.ts";
 import { sentences } from "./driver/strict.ts";
@@ -60,10 +60,35 @@ describe("strict mode: block requests (5.2.6.1)", () => {
   it("discard, write zeroes and secure erase with a part of a segment", async () => {
     for (const type of [11, 13, 14]) {
       const { driver, seen } = block();
-      assert.equal((await driver.request(type, 0, bytes(32), 0)).status, UNSUPP);
+      await driver.request(type, 0, bytes(16), 0);
       assert.deepEqual(seen, []);
       await driver.request(type, 0, bytes(24), 0);
       assert.deepEqual(seen, ["5.2.6.1 segments"]);
+    }
+  });
+
+  it("discards with too many segments, with the unmap bit, and ranges beyond the capacity", async () => {
+    const most = block().driver.device.config.get("max_discard_seg");
+    const segments = (count: number, sector: number, flags: number): Uint8Array => {
+      const data = bytes(16 * count);
+      const view = new DataView(data.buffer);
+      for (let at = 0; at < data.length; at += 16) {
+        view.setUint32(at, sector, true);
+        view.setUint32(at + 8, 1, true);
+        view.setUint32(at + 12, flags, true);
+      }
+      return data;
+    };
+    for (const [type, data, rule] of [
+      [11, segments(most, 0, 0), undefined],
+      [11, segments(most + 1, 0, 0), "5.2.6.1 most"],
+      [11, segments(1, 0, 1), "5.2.6.1 unmap"],
+      [13, segments(1, 0, 1), undefined],
+      [13, segments(1, SECTORS, 0), "5.2.6.1 capacity"],
+    ] as const) {
+      const { driver, seen } = block();
+      await driver.request(type, 0, data, 0);
+      assert.deepEqual(seen, rule === undefined ? [] : [rule]);
     }
   });
 

@@ -15,6 +15,18 @@ const OPTIONAL: Readonly<Record<string, Readonly<Record<string, bigint>>>> = {
     "geometry.heads": Feature.block.GEOMETRY,
     "geometry.sectors": Feature.block.GEOMETRY,
     blk_size: Feature.block.BLK_SIZE,
+    "topology.physical_block_exp": Feature.block.TOPOLOGY,
+    "topology.alignment_offset": Feature.block.TOPOLOGY,
+    "topology.min_io_size": Feature.block.TOPOLOGY,
+    "topology.opt_io_size": Feature.block.TOPOLOGY,
+    writeback: Feature.block.CONFIG_WCE,
+    num_queues: Feature.block.MQ,
+    max_discard_sectors: Feature.block.DISCARD,
+    max_discard_seg: Feature.block.DISCARD,
+    discard_sector_alignment: Feature.block.DISCARD,
+    max_write_zeroes_sectors: Feature.block.WRITE_ZEROES,
+    max_write_zeroes_seg: Feature.block.WRITE_ZEROES,
+    write_zeroes_may_unmap: Feature.block.WRITE_ZEROES,
   },
   console: {
     cols: Feature.console.SIZE,
@@ -23,6 +35,9 @@ const OPTIONAL: Readonly<Record<string, Readonly<Record<string, bigint>>>> = {
     emerg_wr: Feature.console.EMERG_WRITE,
   },
 };
+
+/** 5.2.5.1: not to be read before FEATURES_OK. */
+const WRITEBACK = "writeback";
 
 const PREFIX = "config.";
 
@@ -35,6 +50,9 @@ export function checkConfiguration(device: VirtioDevice, bus: Bus, report: Repor
   if (!device.legacy && name !== "emerg_wr") {
     if (event.write && !(device.status & Status.FEATURES_OK)) report("3.1.1 early", `${name} ${how}`);
     if (!event.write && !(device.status & Status.DRIVER)) report("3.1.1 look", `${name} ${how}`);
+  }
+  if (name === WRITEBACK && !event.write && !(device.status & Status.FEATURES_OK) && !device.legacy) {
+    report("5.2.5.1 writeback", `${name} ${how}`);
   }
   const feature = OPTIONAL[device.kind]?.[name];
   if (feature !== undefined && !((device.offered >> feature) & 1n)) {

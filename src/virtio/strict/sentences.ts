@@ -310,7 +310,7 @@ export const SENTENCES = {
     "On a legacy interface the configuration space is in the guest's endianness.",
     X86,
   ),
-  "5.2.5.1 writeback": unseen("The driver does not read writeback before FEATURES_OK.", NEVER_OFFERED),
+  "5.2.5.1 writeback": strict("The driver does not read writeback before FEATURES_OK."),
   "5.2.5.1 zoned": unseen("What drivers of zoned devices have to do.", NEVER_OFFERED),
   "5.2.6 request": described("A request has a header of 16 readable bytes and a writable status byte."),
   "5.2.6.1 capacity": strict("No request reads or writes beyond the capacity."),
@@ -320,15 +320,11 @@ export const SENTENCES = {
     "The data of a discard, write zeroes or secure erase is a multiple of 16 bytes.",
   ),
   "5.2.6.1 id": strict("The data of a GET_ID request is 20 bytes."),
-  "5.2.6.1 most": unseen(
-    "Discard, secure erase and write zeroes have at most so many segments.",
-    NEVER_OFFERED,
+  "5.2.6.1 most": strict(
+    "Discards, secure erases and write zeroes have at most as many segments as the device says.",
   ),
-  "5.2.6.1 unmap": unseen("The unmap bit of a discard is 0.", NEVER_OFFERED),
-  "5.2.6.1 writeback": unseen(
-    "Nothing is taken for persistent because writeback was set to 0.",
-    NEVER_OFFERED,
-  ),
+  "5.2.6.1 unmap": strict("The unmap bit of a discard is 0."),
+  "5.2.6.1 writeback": unseen("Nothing is taken for persistent because writeback was set to 0.", INSIDE),
   "5.2.6.1 failed": unseen("Nothing is assumed of a failed discard, or of discarded sectors.", INSIDE),
   "5.2.6.1 zoned": unseen("What drivers of zoned devices have to do.", NEVER_OFFERED),
   "5.2.6.3 endian": unseen("On a legacy interface requests are in the guest's endianness.", X86),
