@@ -1,22 +1,17 @@
 import type { BlockBackend } from "./block-backend.ts";
+import { CacheMode } from "./block/cache-mode.ts";
+import { type BlockFeatureOptions, blockModel, fillConfig, PIECE } from "./block/model.ts";
+import { type RangeCommand, rangeCommand, RangeWork } from "./block/ranges.ts";
 import { type DeviceOptions, VirtioDevice } from "./device.ts";
 import type { Virtqueue } from "./queue.ts";
 import type { DescriptorChain } from "./ring/chain.ts";
-import { Block, DeviceType, Feature } from "./spec.ts";
+import { Block } from "./spec.ts";
 
-export interface BlockOptions extends DeviceOptions {
+export interface BlockOptions extends DeviceOptions, BlockFeatureOptions {
   /** The serial number that GET_ID returns: at most 20 bytes (5.2.6). */
   id: string;
   backend: BlockBackend;
 }
-
-const QUEUE_SIZE = 256;
-
-/**
- * Bytes that the backend is asked to have ready at once. Drivers' requests are smaller; one that names the same guest memory
- * again and again can be as large as the disk, and shall not make the backend hold all of it.
- */
-const PIECE = 4 << 20;
 
 /** The block device (virtio 1.3, 5.2) in front of whatever keeps its bytes. */
 export class BlockDevice extends VirtioDevice {
@@ -25,38 +20,46 @@ export class BlockDevice extends VirtioDevice {
   readonly #header = new Uint8Array(Block.HEADER_BYTES);
   readonly #fields = new DataView(this.#header.buffer);
   readonly #status = new Uint8Array(1);
+  readonly #blockSize: number;
+  readonly #cache: CacheMode;
   /** Bytes read, written, and requests that failed, since power-on. */
   readonly counters = { bytesRead: 0, bytesWritten: 0, flushes: 0, errors: 0 };
 
-  constructor({ id, backend, ...options }: BlockOptions) {
-    const { SEG_MAX, BLK_SIZE, FLUSH, RO } = Feature.block;
-    super(
-      {
-        type: DeviceType.block,
-        kind: "block",
-        features: [SEG_MAX, BLK_SIZE, FLUSH, ...(backend.readOnly ? [RO] : [])],
-        queues: [{ name: "requestq", size: QUEUE_SIZE }],
-        config: [
-          { name: "capacity", width: 8 },
-          { name: "size_max", width: 4 },
-          { name: "seg_max", width: 4 },
-          { name: "geometry.cylinders", width: 2 },
-          { name: "geometry.heads", width: 1 },
-          { name: "geometry.sectors", width: 1 },
-          { name: "blk_size", width: 4 },
-        ],
-      },
-      options,
-    );
+  constructor(options: BlockOptions) {
+    const { id, backend } = options;
+    super(blockModel(backend, options), options);
     this.id = id;
     this.backend = backend;
-    this.config.set("capacity", backend.capacity / Block.SECTOR);
-    this.config.set("seg_max", QUEUE_SIZE - 2); // the header and the status byte take one descriptor each
-    this.config.set("blk_size", Block.SECTOR);
+    this.#blockSize = options.blkSize ?? Block.SECTOR;
+    fillConfig(this.config, backend, options, (bit) => ((this.offered >> bit) & 1n) === 1n);
+    this.#showCapacity();
+    this.#cache = new CacheMode(this, options.configWce !== false);
     backend.onResize(() => {
-      this.config.set("capacity", backend.capacity / Block.SECTOR);
+      this.#showCapacity();
       this.configChanged();
     });
+  }
+
+  /** Whole logical blocks only: what is left over could never be reached. */
+  #showCapacity(): void {
+    const blocks = Math.floor(this.backend.capacity / this.#blockSize);
+    this.config.set("capacity", (blocks * this.#blockSize) / Block.SECTOR);
+  }
+
+  protected override onFeatures(): void {
+    this.#cache.negotiated();
+  }
+
+  protected override onReady(): void {
+    this.#cache.ready();
+  }
+
+  protected override onReset(): void {
+    this.#cache.reset();
+  }
+
+  protected override onConfigWrite(): void {
+    this.#cache.written(); // no other field can be
   }
 
   protected override process(queue: Virtqueue): void {
@@ -90,10 +93,17 @@ export class BlockDevice extends VirtioDevice {
         this.#finish(queue, chain, this.#writeId(chain));
         return undefined;
       default:
-        if (type === Block.FLUSH_OUT && this.legacy) return this.#flush(queue, chain); // 5.2.6.3
-        this.#finish(queue, chain, Block.UNSUPP);
-        return undefined;
+        return this.#other(queue, chain, type);
     }
+  }
+
+  /** What drivers ask for more rarely. */
+  #other(queue: Virtqueue, chain: DescriptorChain, type: number): Promise<void> | undefined {
+    if (type === Block.FLUSH_OUT && this.legacy) return this.#flush(queue, chain); // 5.2.6.3
+    const command = rangeCommand(type);
+    if (command && this.has(command.feature)) return this.#clear(queue, chain, command);
+    this.#finish(queue, chain, Block.UNSUPP);
+    return undefined;
   }
 
   #flush(queue: Virtqueue, chain: DescriptorChain): Promise<void> | undefined {
@@ -135,8 +145,7 @@ export class BlockDevice extends VirtioDevice {
 
   /** All of a transfer's bytes are where they should be. */
   #moved(queue: Virtqueue, chain: DescriptorChain, write: boolean): Promise<void> | undefined {
-    // 5.2.6.2: a driver that cannot ask for a flush takes every write that is done for stable.
-    if (write && !this.has(Feature.block.FLUSH)) return this.#after(queue, chain, () => this.backend.flush());
+    if (write && this.#cache.writeThrough) return this.#after(queue, chain, () => this.backend.flush());
     this.#finish(queue, chain, Block.OK);
     return undefined;
   }
@@ -182,6 +191,42 @@ export class BlockDevice extends VirtioDevice {
     }
     if (write) this.counters.bytesWritten += length;
     else this.counters.bytesRead += length;
+  }
+
+  /** Discard, write zeroes and secure erase. */
+  #clear(queue: Virtqueue, chain: DescriptorChain, command: RangeCommand): Promise<void> | undefined {
+    const work = RangeWork.read(command, chain.reader, this.backend);
+    if (typeof work === "number") {
+      this.#finish(queue, chain, work);
+      return undefined;
+    }
+    try {
+      const waiting = work.run();
+      if (waiting) return this.#clearLater(waiting, queue, chain, work);
+    } catch {
+      this.#finish(queue, chain, Block.IOERR);
+      return undefined;
+    }
+    return this.#moved(queue, chain, true);
+  }
+
+  /** The rest of that work, for which `first` has to be waited. */
+  async #clearLater(
+    first: Promise<void>,
+    queue: Virtqueue,
+    chain: DescriptorChain,
+    work: RangeWork,
+  ): Promise<void> {
+    try {
+      for (let waiting: Promise<void> | undefined = first; waiting; waiting = work.run()) {
+        await waiting;
+        if (!chain.inFlight) return; // reset meanwhile
+      }
+    } catch {
+      this.#finish(queue, chain, Block.IOERR);
+      return;
+    }
+    await this.#moved(queue, chain, true);
   }
 
   #after(

@@ -99,6 +99,11 @@ export abstract class VirtioDevice implements QueueOwner {
   /** Handles what waits in a queue: takes chains until there are none or the device is busy, and puts them back. */
   protected abstract process(queue: Virtqueue): void;
 
+  /** The features that the driver accepts are known: FEATURES_OK was set, or a legacy driver wrote some of them. */
+  protected onFeatures(): void {
+    // Most devices look at them when it matters.
+  }
+
   /** The driver is ready: DRIVER_OK was set. */
   protected onReady(): void {
     // Most devices wait for a kick.
@@ -217,6 +222,7 @@ export abstract class VirtioDevice implements QueueOwner {
       status &= ~Status.DRIVER_OK;
     }
     this.#setStatus(status);
+    if (newly & status & Status.FEATURES_OK) this.onFeatures();
     if (newly & Status.FAILED) for (const queue of this.queues) queue.stop();
     if (newly & status & Status.DRIVER_OK) {
       this.onReady();
@@ -234,7 +240,9 @@ export abstract class VirtioDevice implements QueueOwner {
     const shift = BigInt(32 * Math.min(word, 4));
     this.#accepted = (this.#accepted & ~(0xffffffffn << shift)) | (BigInt(value >>> 0) << shift);
     this.#notificationData = this.has(Feature.common.NOTIFICATION_DATA);
-    if (this.#legacy) this.#acceptLegacy();
+    if (!this.#legacy) return;
+    this.#acceptLegacy();
+    this.onFeatures();
   }
 
   /** What is wrong with a size that the driver chose for a queue (2.7, 2.8); undefined when it can be used. */

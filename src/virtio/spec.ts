@@ -39,6 +39,8 @@ export const Feature = {
     MQ: 12n,
     DISCARD: 13n,
     WRITE_ZEROES: 14n,
+    LIFETIME: 15n,
+    SECURE_ERASE: 16n,
   },
   console: {
     SIZE: 0n, // 5.3.3
@@ -96,9 +98,14 @@ export const Block = {
   /** What legacy drivers may call a flush, 5.2.6.3. */
   FLUSH_OUT: 5,
   GET_ID: 8,
+  DISCARD: 11,
+  WRITE_ZEROES: 13,
+  SECURE_ERASE: 14,
   ID_BYTES: 20,
   SECTOR: 512,
   HEADER_BYTES: 16,
+  /** struct virtio_blk_discard_write_zeroes. */
+  SEGMENT_BYTES: 16,
   OK: 0,
   IOERR: 1,
   UNSUPP: 2,

@@ -42,11 +42,12 @@ class SlowStore implements ChunkStore {
     );
   }
 
-  save(chunks: [number: number, data: Uint8Array][]): Promise<void> {
+  save(chunks: [number: number, data: Uint8Array][], removed: readonly number[]): Promise<void> {
     const mine = ++this.saves;
     const copies = chunks.map(([number, data]) => [number, data.slice()] as const);
     return this.#later(() => {
       if (mine > this.dieAfter) throw new DiskError("io", "dead");
+      for (const number of removed) this.chunks.delete(number);
       for (const [number, data] of copies) this.chunks.set(number, data);
     });
   }

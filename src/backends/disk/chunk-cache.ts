@@ -10,6 +10,8 @@ export interface Chunk {
   used: boolean;
   /** The load that somebody waits for it with (ChunkLoader), which keeps it from eviction; -1 for none. */
   load: number;
+  /** No longer the disk's: the guest gave it back while it was being saved. */
+  dropped: boolean;
 }
 
 /**
@@ -37,7 +39,7 @@ export class ChunkCache {
 
   /** Adds a chunk that is not there yet and keeps `data` itself. */
   add(number: number, data: Uint8Array): Chunk {
-    const chunk = { number, data, dirty: false, saving: false, used: true, load: -1 };
+    const chunk = { number, data, dirty: false, saving: false, used: true, load: -1, dropped: false };
     this.#chunks.set(number, chunk);
     return chunk;
   }
@@ -53,6 +55,13 @@ export class ChunkCache {
       chunk.used = false;
       this.#chunks.set(chunk.number, chunk);
     }
+  }
+
+  /** Takes a chunk out, dirty or not, and returns it. */
+  drop(number: number): Chunk | undefined {
+    const chunk = this.#chunks.get(number);
+    if (chunk) this.#chunks.delete(number);
+    return chunk;
   }
 
   clear(): void {

@@ -116,8 +116,9 @@ export class ChunkLoader {
   #insert(numbers: readonly number[], loaded: readonly Uint8Array[]): void {
     if (numbers.length === 0) return;
     for (const [index, number] of numbers.entries()) {
-      // A whole chunk may have been written meanwhile: then memory is newer than what was loaded.
-      if (!this.#cache.has(number)) this.#cache.add(number, loaded[index]!).load = this.#load;
+      // A whole chunk may have been written meanwhile, or given back: then what was loaded is old.
+      if (!this.#cache.has(number) && this.#stored.has(number))
+        this.#cache.add(number, loaded[index]!).load = this.#load;
     }
     this.#cache.evict(this.#options.limit(), this.#load);
   }

@@ -12,7 +12,7 @@ export interface WriterOptions {
   writeBackAfterMs: number;
   /** Unsaved chunks from which on a writer has to wait. */
   limit: number;
-  /** Chunks that were dirty are now durable. */
+  /** Chunks that were dirty are now durable, and still the disk's. */
   onSaved: (chunks: readonly Chunk[]) => void;
   /** Told when saving begins to fail, and with undefined when it works again. */
   onTrouble: (error: DiskError | undefined) => void;
@@ -28,7 +28,10 @@ export interface WriterOptions {
 export class ChunkWriter {
   readonly #store: ChunkStore;
   readonly #options: WriterOptions;
+  /** Chunks that were marked; of those that were dropped since, `dirty` is false. */
   #dirty: Chunk[] = [];
+  /** Chunks that the next save is to remove from the store. */
+  #removed = new Set<number>();
   /** Chunks that are dirty, being saved, or both. */
   #unsaved = 0;
   #saving: Promise<void> | undefined;
@@ -57,9 +60,20 @@ export class ChunkWriter {
     this.#schedule();
   }
 
-  /** Resolves when all that was marked before is durable; undefined when it is. */
+  /** The chunk is to be in no store from the next save on; `chunk` is what the cache had of it, and no longer has. */
+  remove(number: number, chunk: Chunk | undefined): void {
+    if (chunk) {
+      if (chunk.dirty && !chunk.saving) this.#unsaved--;
+      chunk.dirty = false;
+      chunk.dropped = true;
+    }
+    this.#removed.add(number);
+    this.#schedule();
+  }
+
+  /** Resolves when all that was marked or removed before is durable; undefined when it is. */
   flush(): Promise<void> | undefined {
-    if (this.#dirty.length === 0) return this.#saving;
+    if (this.#clean) return this.#saving;
     if (!this.#saving) return this.#save();
     this.#next ??= this.#saving.then(ignore, ignore).then(() => {
       this.#next = undefined;
@@ -81,21 +95,29 @@ export class ChunkWriter {
   close(): void {
     this.#closed = true;
     this.#dirty = [];
+    this.#removed.clear();
     this.#disarm();
   }
 
+  get #clean(): boolean {
+    return this.#dirty.length === 0 && this.#removed.size === 0;
+  }
+
   #save(): Promise<void> {
-    const chunks = this.#dirty;
+    const chunks = this.#dirty.filter(({ dirty }) => dirty);
+    const removed = this.#removed;
     this.#dirty = [];
+    this.#removed = new Set();
     this.#disarm();
     for (const chunk of chunks) {
       chunk.dirty = false;
       chunk.saving = true;
     }
     // The store takes the bytes now; what is written into the chunks from here on is for the next save.
-    const saving = this.#store.save(chunks.map(({ number, data }) => [number, data])).then(
+    const bytes = chunks.map(({ number, data }): [number, Uint8Array] => [number, data]);
+    const saving = this.#store.save(bytes, [...removed]).then(
       () => this.#saved(chunks),
-      (error: unknown) => this.#failed(chunks, error),
+      (error: unknown) => this.#failed(chunks, removed, error),
     );
     saving.catch(ignore); // nobody waits for a save in the background; onTrouble has told
     this.#saving = saving;
@@ -111,16 +133,21 @@ export class ChunkWriter {
     if (this.#closed) return;
     const recovered = this.#failure !== undefined;
     this.#failure = undefined;
-    this.#options.onSaved(chunks);
+    this.#options.onSaved(chunks.filter(({ dropped }) => !dropped));
     if (recovered) this.#options.onTrouble(undefined);
-    if (this.#dirty.length > 0) this.#schedule();
+    if (!this.#clean) this.#schedule();
   }
 
-  #failed(chunks: readonly Chunk[], cause: unknown): never {
+  #failed(chunks: readonly Chunk[], removed: ReadonlySet<number>, cause: unknown): never {
     this.#saving = undefined;
+    for (const number of removed) this.#removed.add(number);
     for (const chunk of chunks) {
       chunk.saving = false;
       if (chunk.dirty) continue;
+      if (chunk.dropped) {
+        this.#unsaved--;
+        continue;
+      }
       chunk.dirty = true;
       this.#dirty.push(chunk);
     }
@@ -148,7 +175,7 @@ export class ChunkWriter {
 
   #writeBack(): void {
     this.#timer = undefined;
-    if (this.#dirty.length > 0 && !this.#saving) void this.#save();
+    if (!this.#clean && !this.#saving) void this.#save();
   }
 
   #disarm(): void {

@@ -1,4 +1,4 @@
-import type { BlockBackend } from "../../virtio/block-backend.ts";
+import type { BlockBackend, BlockUnmap } from "../../virtio/block-backend.ts";
 import { checkCapacity, sizeText } from "./capacity.ts";
 import { type Chunk, ChunkCache } from "./chunk-cache.ts";
 import { ChunkLoader } from "./chunk-loader.ts";
@@ -49,6 +49,7 @@ export interface ChunkedDiskOptions {
  */
 export class ChunkedDisk implements BlockBackend {
   readonly readOnly: boolean;
+  readonly unmap: BlockUnmap;
   readonly #name: string;
   readonly #store: ChunkStore;
   readonly #chunkSize: number;
@@ -79,6 +80,7 @@ export class ChunkedDisk implements BlockBackend {
     this.#stored = options.stored;
     this.#capacity = options.capacity;
     this.readOnly = options.readOnly;
+    this.unmap = { unit: chunkSize, range: (offset, length) => this.#drop(offset, length) };
     this.#onMessage = options.onMessage;
     this.#writer = new ChunkWriter(store, {
       writeBack: chunks(bounds.writeBack),
@@ -151,6 +153,18 @@ export class ChunkedDisk implements BlockBackend {
       chunk.data.set(whole ? source : source.subarray(done, done + count), at);
       this.#writer.mark(chunk);
       done += count;
+    }
+  }
+
+  /** Chunks that the guest gives back read as zeros now, and leave the store with the next save. */
+  #drop(offset: number, length: number): void {
+    if (this.#failure) throw this.#failure;
+    if (this.readOnly) throw new DiskError("invalid", `${this.#name} is open read-only.`);
+    const end = Math.ceil((offset + length) / this.#chunkSize);
+    for (let number = offset / this.#chunkSize; number < end; number++) {
+      const chunk = this.#cache.drop(number);
+      // What is neither in memory nor stored was never there.
+      if (this.#stored.delete(number) || chunk) this.#writer.remove(number, chunk);
     }
   }
 

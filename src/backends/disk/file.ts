@@ -49,7 +49,12 @@ export async function openFileDisk(path: string, options: FileDiskOptions = {}):
   }
 }
 
-/** A disk in a file: synchronous positional reads and writes, made durable by fdatasync(2). */
+/**
+ * A disk in a file: synchronous positional reads and writes, made durable by fdatasync(2).
+ *
+ * It gives nothing back: Node has no fallocate(2) to punch holes with, and to truncate a file and grow it again would leave
+ * a shorter disk if the host dies in between.
+ */
 export class FileDisk implements BlockBackend {
   readonly readOnly: boolean;
   readonly #path: string;

@@ -1,4 +1,4 @@
-import { type UseStore, get, getMany, keys, set, setMany } from "idb-keyval";
+import { type UseStore, get, getMany, keys, promisifyRequest, set } from "idb-keyval";
 import type { ChunkStore } from "./chunk-store.ts";
 import { DiskError, asError } from "./errors.ts";
 
@@ -93,7 +93,7 @@ export class DiskDatabase implements ChunkStore {
     return this.#record;
   }
 
-  /** The numbers of all chunks that were ever saved. */
+  /** The numbers of all chunks that are stored. */
   async chunks(): Promise<Set<number>> {
     const numbers = await keys<IDBValidKey>(this.#use);
     return new Set(numbers.filter((key) => typeof key === "number"));
@@ -110,9 +110,13 @@ export class DiskDatabase implements ChunkStore {
     });
   }
 
-  // Not async: the bytes are to be taken now. IndexedDB clones them in put(), which setMany calls at once.
-  save(chunks: [number: number, data: Uint8Array][]): Promise<void> {
-    return setMany(chunks, this.#use);
+  // Not async: the bytes are to be taken now. IndexedDB clones them in put().
+  save(chunks: [number: number, data: Uint8Array][], removed: readonly number[]): Promise<void> {
+    return this.#use("readwrite", (store) => {
+      for (const { first, last } of runs(removed)) store.delete(IDBKeyRange.bound(first, last));
+      for (const [number, data] of chunks) store.put(data, number);
+      return promisifyRequest(store.transaction);
+    });
   }
 
   async setCapacity(size: number): Promise<void> {
@@ -259,6 +263,17 @@ function checkRecord(value: unknown, label: string): DiskRecord {
     throw new DiskError("invalid", `${label} is damaged: its description cannot be understood.`);
   }
   return record as DiskRecord;
+}
+
+/** The numbers as runs without gaps: an fstrim gives back thousands of chunks, most of them neighbours. */
+function runs(numbers: readonly number[]): { first: number; last: number }[] {
+  const result: { first: number; last: number }[] = [];
+  for (const number of [...numbers].sort((a, b) => a - b)) {
+    const run = result.at(-1);
+    if (run?.last === number - 1) run.last = number;
+    else result.push({ first: number, last: number });
+  }
+  return result;
 }
 
 /** The DiskError for what IndexedDB reported. */

@@ -1,4 +1,4 @@
-import type { BlockBackend } from "../../virtio/block-backend.ts";
+import type { BlockBackend, BlockUnmap } from "../../virtio/block-backend.ts";
 import { checkCapacity, sizeText } from "./capacity.ts";
 import { DiskError } from "./errors.ts";
 
@@ -8,6 +8,7 @@ const CHUNK = 1024 * 1024;
 /** A disk in memory, empty at first, gone with the machine. Takes memory only where something was written. */
 export class MemoryDisk implements BlockBackend {
   readonly readOnly: boolean;
+  readonly unmap: BlockUnmap = { unit: CHUNK, range: (offset, length) => this.#drop(offset, length) };
   #capacity: number;
   #chunks: (Uint8Array | undefined)[];
   #listeners: (() => void)[] = [];
@@ -46,7 +47,7 @@ export class MemoryDisk implements BlockBackend {
   }
 
   write(offset: number, source: Uint8Array): void {
-    if (this.readOnly) throw new DiskError("invalid", "The disk in memory is read-only.");
+    this.#checkWritable();
     let at = offset % CHUNK;
     let index = (offset - at) / CHUNK;
     for (let done = 0; done < source.length; at = 0, index++) {
@@ -57,6 +58,19 @@ export class MemoryDisk implements BlockBackend {
         at,
       );
       done += count;
+    }
+  }
+
+  /** Overwrites the range, for what a chunk held could be found in the host's memory until that is used again. */
+  erase(offset: number, length: number): void {
+    this.#checkWritable();
+    for (let at = offset; at < offset + length;) {
+      const index = Math.floor(at / CHUNK);
+      const end = Math.min(offset + length, (index + 1) * CHUNK);
+      this.#chunks[index]?.fill(0, at - index * CHUNK, end - index * CHUNK);
+      if (at === index * CHUNK && end === Math.min(at + CHUNK, this.#capacity))
+        this.#chunks[index] = undefined;
+      at = end;
     }
   }
 
@@ -81,6 +95,16 @@ export class MemoryDisk implements BlockBackend {
     this.#chunks = [];
     this.#listeners = [];
     return Promise.resolve();
+  }
+
+  #checkWritable(): void {
+    if (this.readOnly) throw new DiskError("invalid", "The disk in memory is read-only.");
+  }
+
+  /** The chunks from `offset` on, which begins one; the last may be cut off by the disk's end. */
+  #drop(offset: number, length: number): void {
+    this.#checkWritable();
+    this.#chunks.fill(undefined, offset / CHUNK, Math.ceil((offset + length) / CHUNK));
   }
 
   #allocate(index: number): Uint8Array {

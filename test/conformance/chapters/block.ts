@@ -3,10 +3,17 @@ import { type Chapter, type Requirement, from, onBoth } from "../requirement.ts"
 const block = from("virtio-block");
 const features = from("virtio-features");
 const stable = from("virtio-block-stable");
+const offers = from("virtio-block-features");
+const cache = from("virtio-block-cache");
+const ranges = from("virtio-block-ranges");
 const legacy = from("virtio-legacy");
 
 const notOffered = features("2.2.2: block offers what it supports on each transport, and nothing else");
 const unsupported = features("5.2.6.2: discard, erase, write zeroes, lifetime and zone requests are UNSUPP");
+
+const refusedFlags = ranges(
+  "5.2.6.2: with an unknown flag, or unmap where it means nothing, they are UNSUPP and do nothing",
+);
 
 function without(feature: string, must: string, tests = notOffered): Requirement {
   return { must, notApplicable: `VIRTIO_BLK_F_${feature} is not offered`, tests };
@@ -35,11 +42,18 @@ export const block52: Chapter = {
       number: "5.2.5.2",
       title: "Device initialization",
       rows: {
-        flush: without("CONFIG_WCE", "offers FLUSH if it offers CONFIG_WCE"),
-        writeback: without(
-          "CONFIG_WCE",
-          "writeback starts out as 0 if CONFIG_WCE is negotiated and FLUSH is not",
-        ),
+        flush: {
+          must: "offers FLUSH if it offers CONFIG_WCE",
+          tests: offers("5.2.5.2: FLUSH is offered whenever CONFIG_WCE is, and LIFETIME never"),
+        },
+        writeback: {
+          must: "writeback starts out as 0 if CONFIG_WCE is negotiated and FLUSH is not",
+          tests: cache(
+            ...onBoth(
+              "5.2.5.2: writeback starts as 0 for a driver with CONFIG_WCE and without FLUSH, which may set it",
+            ),
+          ),
+        },
         padding: {
           must: "the padding bytes unused0 and unused1 are 0",
           tests: features("5.2.5.2: what the block device's configuration space does not use reads as 0"),
@@ -65,8 +79,19 @@ export const block52: Chapter = {
       number: "5.2.5.3",
       title: "Legacy interface: device initialization",
       rows: {
-        statusKeepsCache: without("CONFIG_WCE", "setting status bits does not change the cache mode"),
-        featuresKeepCache: without("CONFIG_WCE", "accepting feature bits does not change the cache mode"),
+        statusKeepsCache: {
+          must: "setting status bits does not change the cache mode, save DRIVER_OK without CONFIG_WCE",
+          tests: cache(
+            "5.2.5.3: it may be switched before anything else, and neither status nor features change it",
+            "5.2.5.3: at DRIVER_OK a driver without CONFIG_WCE gets the cache that its FLUSH allows",
+          ),
+        },
+        featuresKeepCache: {
+          must: "accepting feature bits does not change the cache mode",
+          tests: cache(
+            "5.2.5.3: it may be switched before anything else, and neither status nor features change it",
+          ),
+        },
       },
     },
     {
@@ -83,10 +108,18 @@ export const block52: Chapter = {
         },
         unknownFlags: {
           must: "discard, secure erase and write zeroes with an unknown flag end with UNSUPP",
-          tests: unsupported,
+          tests: refusedFlags,
         },
-        discardUnmap: { must: "discard with the unmap flag ends with UNSUPP", tests: unsupported },
-        writeZeroes: without("WRITE_ZEROES", "what write zeroes has covered reads as zeroes", unsupported),
+        discardUnmap: { must: "discard with the unmap flag ends with UNSUPP", tests: refusedFlags },
+        writeZeroes: {
+          must: "what write zeroes has covered reads as zeroes, with and without unmap",
+          tests: ranges(
+            ...onBoth(
+              "5.2.6.2: what write zeroes covers reads as zeroes, to the byte, with and without unmap",
+            ),
+            "5.2.6.2: behave as an array of bytes, whatever is written, zeroed and given back",
+          ),
+        },
         stable: {
           must: "stable writes are on persistent storage before the write or the flush is reported as done",
           tests: [
@@ -98,11 +131,17 @@ export const block52: Chapter = {
               "5.2.6.2: for a driver without FLUSH a write that cannot be made persistent fails",
               "5.2.6.2: for a driver with FLUSH a write does not wait for persistent storage",
             ),
+            ...cache(
+              ...onBoth(
+                "5.2.5, 5.2.6.2: the driver switches to write-through and back, and gets what it asked for",
+              ),
+              "5.2.6.2: in write-through a write that cannot be made durable fails, and zeroes are writes",
+            ),
           ],
         },
         lifetimeNotOffered: {
           must: "does not offer LIFETIME when its storage has no such metrics",
-          tests: notOffered,
+          tests: offers("5.2.5.2: FLUSH is offered whenever CONFIG_WCE is, and LIFETIME never"),
         },
         lifetimeValues: without("LIFETIME", "sends no reserved value in them"),
         zoneRequests: {

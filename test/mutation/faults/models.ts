@@ -1,6 +1,11 @@
 import type { Fault } from "../fault.ts";
 
-const block = (fault: Omit<Fault, "file">): Fault => ({ file: "src/virtio/block.ts", ...fault });
+const block = (fault: Omit<Fault, "file"> & Partial<Fault>): Fault => ({
+  file: "src/virtio/block.ts",
+  ...fault,
+});
+const ranges = (fault: Omit<Fault, "file">): Fault => ({ file: "src/virtio/block/ranges.ts", ...fault });
+const cache = (fault: Omit<Fault, "file">): Fault => ({ file: "src/virtio/block/cache-mode.ts", ...fault });
 const consoles = (fault: Omit<Fault, "file">): Fault => ({ file: "src/virtio/console.ts", ...fault });
 const entropy = (fault: Omit<Fault, "file">): Fault => ({ file: "src/virtio/entropy.ts", ...fault });
 
@@ -14,7 +19,8 @@ export const MODEL_FAULTS: readonly Fault[] = [
   }),
   block({
     wrong: "does not offer RO for a read-only disk",
-    find: "...(backend.readOnly ? [RO] : [])",
+    file: "src/virtio/block/model.ts",
+    find: "[RO, backend.readOnly],",
     replace: "",
     tests: ["virtio-block"],
   }),
@@ -62,7 +68,7 @@ export const MODEL_FAULTS: readonly Fault[] = [
   }),
   block({
     wrong: "a write of a driver without FLUSH is done before it is on persistent storage",
-    find: "if (write && !this.has(Feature.block.FLUSH))",
+    find: "if (write && this.#cache.writeThrough)",
     replace: "if (false)",
     tests: ["virtio-block-stable"],
   }),
@@ -74,10 +80,112 @@ export const MODEL_FAULTS: readonly Fault[] = [
   }),
   block({
     wrong: "a new capacity is not announced",
-    find: `      this.config.set("capacity", backend.capacity / Block.SECTOR);
+    find: `      this.#showCapacity();
       this.configChanged();`,
-    replace: `      this.config.set("capacity", backend.capacity / Block.SECTOR);`,
+    replace: `      this.#showCapacity();`,
     tests: ["virtio-block"],
+  }),
+  block({
+    wrong: "does requests of features that were not accepted",
+    find: "if (command && this.has(command.feature))",
+    replace: "if (command)",
+    tests: ["virtio-block-ranges"],
+  }),
+  block({
+    wrong: "goes on with zeroes of a queue that was reset",
+    find: "        await waiting;\n        if (!chain.inFlight) return; // reset meanwhile",
+    replace: "        await waiting;",
+    tests: ["virtio-block-ranges"],
+  }),
+  block({
+    wrong: "a block size that is no divisor of the capacity shows a last block in part",
+    find: "Math.floor(this.backend.capacity / this.#blockSize)",
+    replace: "this.backend.capacity / this.#blockSize",
+    tests: ["virtio-block-features"],
+  }),
+  ranges({
+    wrong: "takes unmap in a discard",
+    find: "DISCARD, flags: 0,",
+    replace: "DISCARD, flags: UNMAP,",
+    tests: ["virtio-block-ranges"],
+  }),
+  ranges({
+    wrong: "unknown flags are ignored",
+    find: "return Block.UNSUPP;",
+    replace: "break;",
+    tests: ["virtio-block-ranges"],
+  }),
+  ranges({
+    wrong: "ranges behind the end of the disk",
+    find: " || offset + length > backend.capacity",
+    replace: "",
+    tests: ["virtio-block-ranges"],
+  }),
+  ranges({
+    wrong: "ranges longer than the limits",
+    find: "length > command.limits.bytes || ",
+    replace: "",
+    tests: ["virtio-block-ranges"],
+  }),
+  ranges({
+    wrong: "more ranges than the limits",
+    find: " || count > command.limits.segments",
+    replace: "",
+    tests: ["virtio-block-ranges"],
+  }),
+  ranges({
+    wrong: "a write of zeroes forgets what does not fill a unit",
+    find: "return from < to ? { offset, end, from, to } : none;",
+    replace: "return { offset: from, end: to, from, to };",
+    tests: ["virtio-block-ranges"],
+  }),
+  ranges({
+    wrong: "gives back units that a discard covers in part",
+    find: "Math.floor(end / unit) * unit",
+    replace: "Math.min(backend.capacity, Math.ceil(end / unit) * unit)",
+    tests: ["virtio-block-ranges"],
+  }),
+  ranges({
+    wrong: "gives back storage where zeroes shall stay",
+    find: "!(discard || unmap)",
+    replace: "false",
+    tests: ["virtio-block-ranges"],
+  }),
+  ranges({
+    wrong: "gives back the last unit in part after the disk has grown",
+    find: "const to = range.to - loose;",
+    replace: "const to = range.to;",
+    tests: ["virtio-block-ranges"],
+  }),
+  cache({
+    wrong: "write-back for a driver that can switch the cache but not flush it",
+    find: "(this.#device.has(CONFIG_WCE) && this.#device.has(FLUSH))",
+    replace: "this.#device.has(CONFIG_WCE)",
+    tests: ["virtio-block-cache"],
+  }),
+  cache({
+    wrong: "a legacy driver's features change the cache mode",
+    find: "this.#device.legacy || (",
+    replace: "(",
+    tests: ["virtio-block-cache"],
+  }),
+  cache({
+    wrong: "write-through that does not wait",
+    find: "this.writeThrough = !writeback || ",
+    replace: "this.writeThrough = ",
+    tests: ["virtio-block-cache"],
+  }),
+  cache({
+    wrong: "writeback can be written without CONFIG_WCE",
+    find: "const allowed = this.#device.legacy || this.#device.has(Feature.block.CONFIG_WCE);",
+    replace: "const allowed = true;",
+    tests: ["virtio-block-cache"],
+  }),
+  cache({
+    wrong: "the cache mode survives a reset",
+    find: "  reset(): void {\n    this.#set(true);",
+    replace: "  reset(): void {\n    this.#set(this.#writeback);",
+    tests: ["virtio-block-cache"],
   }),
   consoles({
     wrong: "adds the ports again when the driver says again that it is ready",

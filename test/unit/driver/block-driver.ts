@@ -1,5 +1,4 @@
-import type { DeviceOptions } from "../../../src/virtio/device.ts";
-import { BlockDevice } from "../../../src/virtio/block.ts";
+import { BlockDevice, type BlockOptions } from "../../../src/virtio/block.ts";
 import type { BlockBackend } from "../../../src/virtio/block-backend.ts";
 import { Driver, type DriverOptions } from "./driver.ts";
 import type { Placement, Segment } from "./queue.ts";
@@ -9,6 +8,9 @@ export const IN = 0;
 export const OUT = 1;
 export const FLUSH = 4;
 export const GET_ID = 8;
+export const DISCARD = 11;
+export const WRITE_ZEROES = 13;
+export const SECURE_ERASE = 14;
 export const OK = 0;
 export const IOERR = 1;
 export const UNSUPP = 2;
@@ -33,12 +35,19 @@ export interface RequestOptions {
   withoutStatus?: boolean;
 }
 
+/** Sectors of 512 bytes; bit 0 of the flags is unmap. */
+export interface SectorRange {
+  sector: number | bigint;
+  count: number;
+  flags?: number;
+}
+
 /** A driver of the block device (5.2.6), with every request's buffers cut wherever a test wants. */
 export class BlockDriver {
   readonly device: BlockDevice;
   readonly driver: Driver;
 
-  constructor(backend: BlockBackend, options: DriverOptions & { device?: DeviceOptions } = {}) {
+  constructor(backend: BlockBackend, options: DriverOptions & { device?: Partial<BlockOptions> } = {}) {
     this.device = new BlockDevice({ id: "disk-under-test", backend, ...options.device });
     this.driver = Driver.start(this.device, options);
   }
@@ -53,6 +62,17 @@ export class BlockDriver {
 
   flush(options?: RequestOptions): Promise<BlockAnswer> {
     return this.request(FLUSH, 0, new Uint8Array(), 0, options);
+  }
+
+  /** A discard, write zeroes or secure erase of these ranges (struct virtio_blk_discard_write_zeroes). */
+  ranges(type: number, ranges: readonly SectorRange[], options?: RequestOptions): Promise<BlockAnswer> {
+    const view = new DataView(new ArrayBuffer(16 * ranges.length));
+    ranges.forEach(({ sector, count, flags = 0 }, index) => {
+      view.setBigUint64(16 * index, BigInt(sector), true);
+      view.setUint32(16 * index + 8, count, true);
+      view.setUint32(16 * index + 12, flags, true);
+    });
+    return this.request(type, 0, new Uint8Array(view.buffer), 0, options);
   }
 
   /** Sends one request and resolves with what came back. */

@@ -1,4 +1,4 @@
-import type { BlockBackend } from "../../../src/virtio/block-backend.ts";
+import type { BlockBackend, BlockUnmap } from "../../../src/virtio/block-backend.ts";
 
 /** A disk in an array that answers when the test says so, fails on demand, and notes what is asked of it. */
 export class SlowDisk implements BlockBackend {
@@ -74,5 +74,25 @@ export class SlowDisk implements BlockBackend {
 
   #wait(): Promise<void> {
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+  }
+}
+
+/** The same, of storage that can be given back in units of 4 KiB and erased. What was given back reads as zeros. */
+export class ThinDisk extends SlowDisk {
+  readonly unmap: BlockUnmap = {
+    unit: 4096,
+    range: (offset, length) => this.#clear("unmap", offset, length),
+  };
+  failingToClear = false;
+
+  erase(offset: number, length: number): void {
+    this.#clear("erase", offset, length);
+  }
+
+  #clear(how: string, offset: number, length: number): void {
+    this.calls.push(`${how} ${offset}+${length}`);
+    if (this.failingToClear) throw new Error(`${how} failed on purpose`);
+    if (offset + length > this.capacity) throw new RangeError("beyond the end");
+    this.bytes.fill(0, offset, offset + length);
   }
 }
