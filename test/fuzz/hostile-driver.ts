@@ -48,7 +48,7 @@ export class HostileDriver {
         // As the CPU hands them over: of the width, and those of 32 bits with a sign.
         region.write(b, width, width === 4 ? c | 0 : c & (2 ** (8 * width) - 1));
       }),
-    read: ({ a, b }) => this.#rig.act(() => void pick(this.#rig.regions, a >>> 2).read(b, pick(WIDTHS, a))),
+    read: ({ a, b }) => this.#rig.act(() => pick(this.#rig.regions, a >>> 2).read(b, pick(WIDTHS, a))),
     config: ({ a, b, c }) =>
       this.#rig.act(() => {
         const { transport } = this.#rig;

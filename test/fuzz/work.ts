@@ -30,16 +30,25 @@ export function countChain(): void {
     throw new Error(`more than ${MOST_CHAINS} chains in one action`);
 }
 
-const load = DescriptorView.prototype.load;
-DescriptorView.prototype.load = function (memory, at): void {
+// Two methods that every chain goes through, whatever the ring's layout.
+const views = DescriptorView.prototype;
+const load = Reflect.get(views, "load") as (
+  this: DescriptorView,
+  ...rest: Parameters<typeof views.load>
+) => void;
+views.load = function (memory, at): void {
   if (++reads > MOST_DESCRIPTORS) {
     throw new Error(`more than ${MOST_DESCRIPTORS} descriptors read in one action`);
   }
   load.call(this, memory, at);
 };
 
-const add = ChainBuilder.prototype.add;
-ChainBuilder.prototype.add = function (descriptor, writable) {
+const builders = ChainBuilder.prototype;
+const add = Reflect.get(builders, "add") as (
+  this: ChainBuilder,
+  ...rest: Parameters<typeof builders.add>
+) => ReturnType<typeof builders.add>;
+builders.add = function (descriptor, writable) {
   work.descriptors++;
   return add.call(this, descriptor, writable);
 };
