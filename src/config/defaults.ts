@@ -27,6 +27,10 @@ export interface StoreTraits {
   size: number | undefined;
   /** Bytes, when it is less than what any disk may have. */
   most?: number;
+  /** What a guest discards is given back. */
+  discards: boolean;
+  /** What a guest erases is nowhere any more; a file system or a database may keep old copies. */
+  erases: boolean;
 }
 
 export const STORES: Readonly<Record<DiskStore, StoreTraits>> = {
@@ -36,12 +40,22 @@ export const STORES: Readonly<Record<DiskStore, StoreTraits>> = {
     platforms: ["browser", "node"],
     size: 64 * MiB,
     most: 2 * GiB,
+    discards: true,
+    erases: true,
   },
-  file: { help: "the file at path, in Node", platforms: ["node"], size: undefined },
+  file: {
+    help: "the file at path, in Node",
+    platforms: ["node"],
+    size: undefined,
+    discards: false,
+    erases: false,
+  },
   idb: {
     help: "kept in IndexedDB under the disk's id, in the browser",
     platforms: ["browser"],
     size: 256 * MiB,
+    discards: true,
+    erases: false,
   },
 };
 
@@ -62,6 +76,18 @@ export const STANDARD_DEVICE = {
   notificationData: false,
   notifConfigData: false,
   vectors: undefined,
+} as const;
+
+/** Request queues of one disk: far more than the guest has processors to use them. */
+export const MOST_BLOCK_QUEUES = 64;
+
+/** What every disk has unless its options, or its store, say otherwise. */
+export const STANDARD_DISK = {
+  readonly: false,
+  blkSize: 512,
+  queues: 1,
+  secureErase: false,
+  configWce: true,
 } as const;
 
 /** The transport of a device that the text does not name. The entropy device's is mmio, so that both are on show. */
@@ -95,13 +121,15 @@ export function defaultMachine(platform: Platform): MachineConfig {
       ...impliedDevices(),
       {
         ...STANDARD_DEVICE,
+        ...STANDARD_DISK,
         device: "blk",
         transport: IMPLIED_TRANSPORT.blk,
         id: "home",
         store,
         size: STORES[store].size,
         path: undefined,
-        readonly: false,
+        discard: STORES[store].discards,
+        writeZeroes: true,
       },
     ],
   };

@@ -2,15 +2,17 @@ import {
   defaultMachine,
   DISK,
   MEMORY,
+  MOST_BLOCK_QUEUES,
   MOST_VECTORS,
   STANDARD_DEVICE,
+  STANDARD_DISK,
   STANDARD_STORE,
   STORES,
   type Platform,
 } from "./defaults.ts";
 import type { Candidate } from "./similar.ts";
 import type { BlockConfig, CommonDeviceConfig, DeviceConfig, MachineConfig, Transport } from "./types.ts";
-import { choice, formatSize, onOff, size, text, type ValueType, wholeNumber } from "./values.ts";
+import { choice, formatSize, onOff, oneOf, size, text, type ValueType, wholeNumber } from "./values.ts";
 
 /**
  * The words of the grammar as tables. The parser, the formatter, the help, the error messages and the page's forms
@@ -201,7 +203,51 @@ const BLOCK_OPTIONS: OptionTable<BlockConfig> = {
     type: onOff,
     help: "the guest cannot write to it",
     akin: ["ro", "read-only", "read_only"],
-    standard: () => false,
+    standard: () => STANDARD_DISK.readonly,
+  },
+  blkSize: {
+    word: "blk_size",
+    type: oneOf(512, 1024, 2048, 4096),
+    help: "bytes in a logical block",
+    akin: ["logical_block_size", "block_size", "sector_size"],
+    standard: () => STANDARD_DISK.blkSize,
+  },
+  queues: {
+    word: "queues",
+    type: wholeNumber({ what: "queues", least: 1, most: MOST_BLOCK_QUEUES }),
+    help: "request queues; more than one: VIRTIO_BLK_F_MQ",
+    akin: ["num-queues", "num_queues", "mq"],
+    standard: () => STANDARD_DISK.queues,
+  },
+  discard: {
+    word: "discard",
+    type: onOff,
+    help: "offer VIRTIO_BLK_F_DISCARD",
+    akin: ["trim", "unmap"],
+    standard: ({ store, readonly }) => readonly !== true && store !== undefined && STORES[store].discards,
+    standardHelp: "on, for a file or a readonly disk off",
+  },
+  writeZeroes: {
+    word: "write_zeroes",
+    type: onOff,
+    help: "offer VIRTIO_BLK_F_WRITE_ZEROES",
+    akin: ["write-zeroes", "write_zeros"],
+    standard: ({ readonly }) => readonly !== true,
+    standardHelp: "on, for a readonly disk off",
+  },
+  secureErase: {
+    word: "secure_erase",
+    type: onOff,
+    help: "offer VIRTIO_BLK_F_SECURE_ERASE, in memory only",
+    akin: ["secure-erase", "erase"],
+    standard: () => STANDARD_DISK.secureErase,
+  },
+  configWce: {
+    word: "config_wce",
+    type: onOff,
+    help: "offer VIRTIO_BLK_F_CONFIG_WCE",
+    akin: ["config-wce", "wce", "writeback", "write-cache"],
+    standard: () => STANDARD_DISK.configWce,
   },
   ...COMMON_OPTIONS,
 };
@@ -280,7 +326,8 @@ function checkTransport(config: CommonDeviceConfig): Conflict | undefined {
   };
 }
 
-function checkDisk({ store, path, size: bytes }: BlockConfig): Conflict | undefined {
+function checkDisk(config: BlockConfig): Conflict | undefined {
+  const { store, path, size: bytes, blkSize } = config;
   if (store === "file" && path === undefined) {
     return {
       word: "store",
@@ -302,6 +349,29 @@ function checkDisk({ store, path, size: bytes }: BlockConfig): Conflict | undefi
       word: "size",
       problem: `${given} is too much for a disk with store=${store}`,
       expected: `at most ${formatSize(most)}`,
+    };
+  }
+  if (bytes !== undefined && bytes % blkSize !== 0) {
+    return {
+      word: "blk_size",
+      problem: `A disk of ${formatSize(bytes)} cannot be divided into blocks of ${blkSize} bytes`,
+      expected: `a size in steps of ${blkSize} bytes`,
+    };
+  }
+  return checkRangeRequests(config);
+}
+
+/** What a disk can only do if its store can, and if it may be written. */
+function checkRangeRequests({ store, readonly, ...config }: BlockConfig): Conflict | undefined {
+  const { discards, erases } = STORES[store];
+  const possible = { discard: discards, writeZeroes: true, secureErase: erases } as const;
+  for (const key of ["discard", "writeZeroes", "secureErase"] as const) {
+    if (!config[key] || (possible[key] && !readonly)) continue;
+    const { word } = BLOCK_OPTIONS[key];
+    return {
+      word,
+      problem: `A disk ${readonly ? "that is readonly" : `with store=${store}`} has no ${word}`,
+      expected: `${word}=off`,
     };
   }
   return undefined;

@@ -53,6 +53,18 @@ export interface BlockConfig extends CommonDeviceConfig {
   /** The file behind `store=file`. */
   path: string | undefined;
   readonly: boolean;
+  /** Bytes in a logical block: 512, 1024, 2048 or 4096 (virtio 1.3, 5.2.5, VIRTIO_BLK_F_BLK_SIZE). */
+  blkSize: number;
+  /** Request queues (virtio 1.3, 5.2.2); with more than one VIRTIO_BLK_F_MQ is offered. */
+  queues: number;
+  /** VIRTIO_BLK_F_DISCARD offered (virtio 1.3, 5.2.6), where the store can give storage back. */
+  discard: boolean;
+  /** VIRTIO_BLK_F_WRITE_ZEROES offered (virtio 1.3, 5.2.6). */
+  writeZeroes: boolean;
+  /** VIRTIO_BLK_F_SECURE_ERASE offered (virtio 1.3, 5.2.6), where the store can really erase. */
+  secureErase: boolean;
+  /** VIRTIO_BLK_F_CONFIG_WCE offered: the driver may switch the cache (virtio 1.3, 5.2.5). */
+  configWce: boolean;
 }
 
 export interface ConsoleConfig extends CommonDeviceConfig {

@@ -85,6 +85,17 @@ export function size({ what, least, most, multiple }: SizeLimits): ValueType<num
   };
 }
 
+/** One of a few numbers. */
+export function oneOf(...numbers: readonly number[]): ValueType<number> {
+  const words = choice(...numbers.map(String));
+  return {
+    syntax: words.syntax,
+    choices: words.choices!,
+    parse: (text) => Number(words.parse(text)),
+    format: (value) => `${value}`,
+  };
+}
+
 export interface NumberLimits {
   /** What is counted, for the message: "MSI-X vectors". */
   what: string;

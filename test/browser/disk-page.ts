@@ -25,13 +25,14 @@ async function outcome<T>(action: Promise<T> | undefined): Promise<Failure | "do
 /** Runs the workload from step `from` on until the browser dies; calls `flushed` with each step that is durable. */
 async function work(disk: ChunkedDisk, from: number, flushed: (step: number) => void): Promise<never> {
   for (let k = from; ; k++) {
-    const { block, count, flush, wait } = workStep(k);
+    const { block, count, flush, wait, drop } = workStep(k);
     const bytes = new Uint8Array(new Uint32Array((count * BLOCK) / 4).fill(k).buffer);
     for (let ready = disk.prepare(block * BLOCK, bytes.length, true); ready;) {
       await ready;
       ready = disk.prepare(block * BLOCK, bytes.length, true);
     }
-    disk.write(block * BLOCK, bytes);
+    if (drop) disk.unmap.range(block * BLOCK, bytes.length);
+    else disk.write(block * BLOCK, bytes);
     const done = flush ? disk.flush()?.then(() => flushed(k)) : undefined;
     if (wait) await done;
     else if (k % 50 === 0) await new Promise((resolve) => setTimeout(resolve, 0));

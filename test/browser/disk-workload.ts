@@ -14,12 +14,22 @@ export interface WorkStep {
   /** Whether a flush follows, and whether the next step waits for it. */
   flush: boolean;
   wait: boolean;
+  /** Whether the blocks are given back instead: a whole chunk of them, as a discard would. */
+  drop: boolean;
 }
+
+/** Blocks in what a disk gives back at least. */
+const UNIT = 8;
 
 export function workStep(k: number): WorkStep {
   const block = mix(k * 4 + 1) % BLOCKS;
   const longest = mix(k * 4 + 2) % 8 === 0 ? 40 : 4; // some span several chunks
+  if (mix(k * 4 + 2) % 5 === 0) {
+    const unit = block - (block % UNIT);
+    return { block: unit, count: UNIT, flush: mix(k * 4 + 4) % 5 === 0, wait: false, drop: true };
+  }
   return {
+    drop: false,
     block,
     count: Math.min(1 + (mix(k * 4 + 3) % longest), BLOCKS - block),
     flush: mix(k * 4 + 4) % 5 === 0,
@@ -29,21 +39,31 @@ export function workStep(k: number): WorkStep {
 
 /**
  * Checks that a disk with these numbers in its blocks is as it was after some whole number of steps.
- * Returns that number; throws when there is none.
+ * Returns that number, the largest if there are several; throws when there is none.
  */
 export function momentOf(numbers: readonly number[]): number {
-  const moment = numbers.reduce((most, number) => Math.max(most, number), 0);
+  const newest = numbers.reduce((most, number) => Math.max(most, number), 0);
   const expected = new Array<number>(BLOCKS).fill(0);
-  for (let k = 1; k <= moment; k++) {
-    const { block, count } = workStep(k);
-    expected.fill(k, block, block + count);
+  const differs = (): number => expected.findIndex((number, block) => numbers[block] !== number);
+  let found = differs() === -1 ? 0 : undefined;
+  let wrong = -1;
+  // Steps after the newest number are there if what they wrote was given back, or if they gave something back.
+  for (let k = 1; k <= newest + UNSEEN; k++) {
+    const { block, count, drop } = workStep(k);
+    expected.fill(drop ? 0 : k, block, block + count);
+    if (k < newest) continue;
+    const at = differs();
+    if (at === -1) found = k;
+    if (k === newest) wrong = at;
   }
-  const wrong = expected.findIndex((number, block) => numbers[block] !== number);
-  if (wrong === -1) return moment;
+  if (found !== undefined) return found;
   throw new Error(
-    `The disk holds step ${moment}, but block ${wrong} is of step ${numbers[wrong]}, not ${expected[wrong]}.`,
+    `The disk holds step ${newest}, but block ${wrong} is of step ${numbers[wrong]}, and there is no step at which it is so.`,
   );
 }
+
+/** More steps in a row than will ever leave no trace. */
+const UNSEEN = 20;
 
 /** A well-mixed number of 32 bits for each integer (the finalizer of MurmurHash3). */
 function mix(value: number): number {

@@ -1,6 +1,7 @@
 import type { Fault } from "./fault.ts";
 import { CHAIN_FAULTS } from "./faults/chain.ts";
 import { DEVICE_FAULTS } from "./faults/device.ts";
+import { DISK_FAULTS } from "./faults/disks.ts";
 import { MMIO_FAULTS } from "./faults/mmio.ts";
 import { MODEL_FAULTS } from "./faults/models.ts";
 import { PACKED_FAULTS } from "./faults/packed.ts";
@@ -15,4 +16,5 @@ export const FAULTS: readonly Fault[] = [
   ...PCI_FAULTS,
   ...MMIO_FAULTS,
   ...MODEL_FAULTS,
+  ...DISK_FAULTS,
 ];

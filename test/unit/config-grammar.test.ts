@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { defaultMachine, STANDARD_DEVICE } from "../../src/config/defaults.ts";
+import { defaultMachine, STANDARD_DEVICE, STANDARD_DISK } from "../../src/config/defaults.ts";
 import { ConfigError } from "../../src/config/error.ts";
 import { formatConfig, parseConfig } from "../../src/config/grammar.ts";
 import { describeGrammar } from "../../src/config/help.ts";
@@ -77,7 +77,10 @@ describe("a configuration that is read", () => {
           path: undefined,
           store: "idb",
           size: 1024 * MiB,
+          ...STANDARD_DISK,
           readonly: true,
+          discard: false,
+          writeZeroes: false,
           ...STANDARD_DEVICE,
           transport: "mmio",
           indirect: false,

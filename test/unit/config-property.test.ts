@@ -55,31 +55,55 @@ function onlyPossible(device: DeviceConfig): DeviceConfig {
 
 const sectors = (most: number) => fc.integer({ min: 1, max: most / 512 }).map((count) => count * 512);
 const diskIds = fc.oneof(fc.constantFrom("disk0", "disk1", "home"), name(/^[A-Za-z0-9._-]{1,20}$/));
-const disks: fc.Arbitrary<BlockConfig> = fc.oneof(
-  fc.constantFrom("memory" as const, "idb" as const).chain((store) =>
+const features = {
+  readonly: fc.boolean(),
+  blkSize: fc.constantFrom(512, 1024, 2048, 4096),
+  queues: fc.integer({ min: 1, max: 64 }),
+  discard: fc.boolean(),
+  writeZeroes: fc.boolean(),
+  secureErase: fc.boolean(),
+  configWce: fc.boolean(),
+};
+
+/** Without what its store, being read-only or its size forbids. */
+function asStoreHas(disk: BlockConfig): BlockConfig {
+  const { store, readonly, size } = disk;
+  return {
+    ...disk,
+    blkSize: size !== undefined && size % disk.blkSize !== 0 ? 512 : disk.blkSize,
+    discard: disk.discard && store !== "file" && !readonly,
+    writeZeroes: disk.writeZeroes && !readonly,
+    secureErase: disk.secureErase && store === "memory" && !readonly,
+  };
+}
+
+const disks: fc.Arbitrary<BlockConfig> = fc
+  .oneof(
+    fc.constantFrom("memory" as const, "idb" as const).chain((store) =>
+      record({
+        device: fc.constant("blk" as const),
+        id: diskIds,
+        store: fc.constant(store),
+        path: fc.constant(undefined),
+        size: fc.oneof(
+          fc.constantFrom(64 * 1024 ** 2, 256 * 1024 ** 2),
+          sectors(store === "idb" ? 2 ** 40 : 2 ** 31),
+        ),
+        ...features,
+        ...common,
+      }),
+    ),
     record({
       device: fc.constant("blk" as const),
       id: diskIds,
-      store: fc.constant(store),
-      path: fc.constant(undefined),
-      size: fc.oneof(
-        fc.constantFrom(64 * 1024 ** 2, 256 * 1024 ** 2),
-        sectors(store === "idb" ? 2 ** 40 : 2 ** 31),
-      ),
-      readonly: fc.boolean(),
+      store: fc.constant("file" as const),
+      path: awkwardText.filter((path) => path !== ""),
+      size: fc.option(sectors(2 ** 40), { nil: undefined }),
+      ...features,
       ...common,
     }),
-  ),
-  record({
-    device: fc.constant("blk" as const),
-    id: diskIds,
-    store: fc.constant("file" as const),
-    path: awkwardText.filter((path) => path !== ""),
-    size: fc.option(sectors(2 ** 40), { nil: undefined }),
-    readonly: fc.boolean(),
-    ...common,
-  }),
-);
+  )
+  .map(asStoreHas);
 const consoles = record({ device: fc.constant("console" as const), ...common });
 const entropy = record({ device: fc.constant("rng" as const), ...common });
 
@@ -186,6 +210,10 @@ describe("for every text", () => {
       "on",
       "off",
       "readonly",
+      "blk_size",
+      "queues",
+      "discard",
+      "secure_erase",
       "64M",
       "1G",
       "0",

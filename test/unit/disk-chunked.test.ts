@@ -243,6 +243,10 @@ describe("flush of a chunked disk", () => {
   it("leaves the disk of one moment, not before the last flush, wherever the store dies", async () => {
     const action = fc.record({
       chunk: fc.nat(15),
+      drop: fc.oneof(
+        { weight: 3, arbitrary: fc.constant(false) },
+        { weight: 1, arbitrary: fc.constant(true) },
+      ),
       flush: fc.boolean(),
       wait: fc.boolean(),
     });
@@ -255,11 +259,12 @@ describe("flush of a chunked disk", () => {
           store.dieAfter = dieAfter;
           const disk = diskOn(store);
           let flushed = 0;
-          for (const [index, { chunk, flush, wait }] of actions.entries()) {
+          for (const [index, { chunk, drop, flush, wait }] of actions.entries()) {
             const stamp = new Uint8Array(8);
             new DataView(stamp.buffer).setUint32(0, index + 1);
             try {
-              await write(disk, chunk * CHUNK, stamp);
+              if (drop) disk.unmap.range(chunk * CHUNK, CHUNK);
+              else await write(disk, chunk * CHUNK, stamp);
               const flushing = flush ? disk.flush() : undefined;
               const noted = flushing?.then(
                 () => (flushed = Math.max(flushed, index + 1)),
@@ -275,11 +280,17 @@ describe("flush of a chunked disk", () => {
             const data = store.chunks.get(chunk);
             return data ? new DataView(data.buffer, data.byteOffset).getUint32(0) : 0;
           };
-          const moment = Math.max(...actions.map(({ chunk }) => stampOf(chunk)));
-          assert.ok(moment >= flushed, `holds moment ${moment}, but ${flushed} was flushed`);
+          const held = Array.from({ length: 16 }, (_, chunk) => stampOf(chunk));
+          const state = new Array<number>(16).fill(0);
+          let last = held.every((stamp) => stamp === 0) ? 0 : -1;
+          for (const [index, { chunk, drop }] of actions.entries()) {
+            state[chunk] = drop ? 0 : index + 1;
+            if (held.every((stamp, at) => stamp === state[at])) last = index + 1;
+          }
+          assert.ok(last >= flushed, `${flushed} was flushed; ${held.join()} is as of moment ${last}`);
           for (let chunk = 0; chunk < 16; chunk++) {
-            const expected = actions.findLastIndex((a, index) => a.chunk === chunk && index < moment) + 1;
-            assert.equal(stampOf(chunk), expected, `chunk ${chunk} at moment ${moment}`);
+            // What was removed must not come back: nothing is stored of it.
+            if (last === actions.length && held[chunk] === 0) assert.equal(store.chunks.has(chunk), false);
           }
         },
       ),
@@ -343,6 +354,92 @@ describe("flush of a chunked disk", () => {
     await new Promise((resolve) => setTimeout(resolve, 50));
     assert.equal(store.saves, 2);
     assert.equal(disk.memory.unsaved, 0);
+  });
+});
+
+describe("giving back what a chunked disk holds", () => {
+  it("reads as zeros at once, loads nothing, and removes it from the store at the next flush", async () => {
+    const store = filled(1);
+    const disk = diskOn(store);
+    disk.unmap.range(8 * CHUNK, 16 * CHUNK);
+    assert.equal(disk.prepare(8 * CHUNK, 16 * CHUNK, false), undefined);
+    assert.deepEqual(await read(disk, 8 * CHUNK, 16 * CHUNK), new Uint8Array(16 * CHUNK));
+    assert.equal(disk.prepare(8 * CHUNK + 1, 5, true), undefined, "nothing to keep of it");
+    assert.deepEqual(store.loads, []);
+    assert.equal(store.chunks.size, 64, "not before the flush");
+    await disk.flush();
+    assert.equal(store.saves, 1);
+    assert.equal(store.chunks.size, 48);
+    assert.equal(disk.flush(), undefined);
+    assert.deepEqual(await read(disk, 7 * CHUNK, CHUNK), pattern(64 * CHUNK, 1).slice(7 * CHUNK, 8 * CHUNK));
+    assert.deepEqual(
+      await read(disk, 24 * CHUNK, 512),
+      pattern(64 * CHUNK, 1)
+        .slice(24 * CHUNK)
+        .slice(0, 512),
+    );
+  });
+
+  it("lets go of unsaved data, which is then never saved", async () => {
+    const store = new SlowStore();
+    const disk = diskOn(store);
+    await write(disk, 0, pattern(8 * CHUNK, 1));
+    assert.equal(disk.memory.unsaved, 8 * CHUNK);
+    disk.unmap.range(0, 6 * CHUNK);
+    assert.deepEqual(disk.memory, { total: 2 * CHUNK, unsaved: 2 * CHUNK });
+    await disk.flush();
+    assert.deepEqual([...store.chunks.keys()], [6, 7]);
+    assert.equal(disk.memory.unsaved, 0);
+  });
+
+  for (const again of [false, true]) {
+    it(`wins over a save, a load and a failure that are under way${again ? ", and new data over it" : ""}`, async () => {
+      for (const fault of [undefined, new DiskError("full", "No storage is left.")]) {
+        const store = filled(1);
+        const disk = diskOn(store);
+        await write(disk, 0, pattern(CHUNK, 2));
+        const saving = disk.flush();
+        const loading = read(disk, CHUNK, 512);
+        store.fault = fault;
+        disk.unmap.range(0, 2 * CHUNK);
+        if (again) await write(disk, 100, pattern(50, 3));
+        const expected = new Uint8Array(2 * CHUNK);
+        if (again) expected.set(pattern(50, 3), 100);
+        await Promise.allSettled([saving, loading]);
+        assert.deepEqual(await read(disk, 0, 2 * CHUNK), expected);
+        assert.equal(disk.memory.unsaved, again ? CHUNK : 0);
+        store.fault = undefined;
+        await disk.flush();
+        assert.equal(disk.memory.unsaved, 0);
+        assert.deepEqual(await read(disk, 0, 2 * CHUNK), expected);
+        assert.deepEqual(store.chunks.get(0), again ? expected.slice(0, CHUNK) : undefined);
+        assert.equal(store.chunks.has(1), false);
+        await disk.dispose();
+        assert.deepEqual(await read(diskOn(new SlowStore(store.chunks)), 0, 2 * CHUNK), expected);
+      }
+    });
+  }
+
+  it("is tried again after a save that failed, and happens without a flush some time", async () => {
+    const store = filled(1);
+    const disk = diskOn(store);
+    store.fault = new DiskError("full", "No storage is left.");
+    disk.unmap.range(0, 4 * CHUNK);
+    await assert.rejects(Promise.resolve(disk.flush()), { kind: "full" });
+    store.fault = undefined;
+    await disk.flush();
+    assert.equal(store.chunks.size, 60);
+    disk.unmap.range(4 * CHUNK, 4 * CHUNK);
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    assert.equal(store.chunks.size, 56);
+  });
+
+  it("is refused when the disk is read-only, or gone", async () => {
+    const readOnly = diskOn(filled(1), { readOnly: true });
+    assert.throws(() => readOnly.unmap.range(0, CHUNK), { kind: "invalid" });
+    const disk = diskOn(filled(1));
+    await disk.dispose();
+    assert.throws(() => disk.unmap.range(0, CHUNK), { kind: "gone" });
   });
 });
 

@@ -5,6 +5,8 @@ import type { BlockBackend } from "../../src/virtio/block-backend.ts";
 export type Step =
   | { do: "write"; offset: number; length: number; seed: number }
   | { do: "read"; offset: number; length: number }
+  /** Gives back whole units around that range, on disks that can. */
+  | { do: "unmap"; offset: number; length: number }
   | { do: "flush" }
   | { do: "reopen" };
 
@@ -20,6 +22,7 @@ export function steps(capacity: number, longest: number): fc.Arbitrary<Step[]> {
         arbitrary: fc.tuple(range, fc.nat(255)).map(([r, seed]) => ({ do: "write" as const, ...r, seed })),
       },
       { weight: 5, arbitrary: range.map((r) => ({ do: "read" as const, ...r })) },
+      { weight: 2, arbitrary: range.map((r) => ({ do: "unmap" as const, ...r })) },
       { weight: 1, arbitrary: fc.constant({ do: "flush" as const }) },
       { weight: 1, arbitrary: fc.constant({ do: "reopen" as const }) },
     ),
@@ -48,6 +51,13 @@ export async function checkAgainstArray(
         requireSame(await read(disk, step.offset, step.length), expected, `read at ${step.offset}`);
         break;
       }
+      case "unmap": {
+        if (!disk.unmap) break;
+        const { from, length } = units(disk, disk.unmap.unit, step);
+        disk.unmap.range(from, length);
+        model.fill(0, from, from + length);
+        break;
+      }
       case "flush":
         await disk.flush();
         break;
@@ -59,6 +69,17 @@ export async function checkAgainstArray(
   }
   requireSame(await read(disk, 0, disk.capacity), model, "the whole disk");
   await disk.dispose();
+}
+
+/** The whole units in which a range lies; the last one may be cut off by the disk's end. */
+function units(
+  { capacity }: BlockBackend,
+  unit: number,
+  { offset, length }: { offset: number; length: number },
+): { from: number; length: number } {
+  const from = Math.floor(offset / unit) * unit;
+  const to = Math.min(capacity, Math.ceil((offset + length) / unit) * unit);
+  return { from, length: to - from };
 }
 
 /** Writes as the block device does: prepare until ready, then at once, in two pieces. */
