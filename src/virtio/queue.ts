@@ -146,9 +146,9 @@ export class Virtqueue {
 
   /** Back to the state after reset (2.6.1, 2.1): chains in flight never reach the guest. */
   reset(): void {
+    this.#audit = undefined;
     this.#ring?.kill();
     this.#ring = undefined;
-    this.#audit = undefined;
     this.size = this.maximumSize;
     this.descriptors = this.available = this.used = 0n;
   }

@@ -27,6 +27,9 @@ const OPTIONAL: Readonly<Record<string, Readonly<Record<string, bigint>>>> = {
     max_write_zeroes_sectors: Feature.block.WRITE_ZEROES,
     max_write_zeroes_seg: Feature.block.WRITE_ZEROES,
     write_zeroes_may_unmap: Feature.block.WRITE_ZEROES,
+    max_secure_erase_sectors: Feature.block.SECURE_ERASE,
+    max_secure_erase_seg: Feature.block.SECURE_ERASE,
+    secure_erase_sector_alignment: Feature.block.SECURE_ERASE,
   },
   console: {
     cols: Feature.console.SIZE,

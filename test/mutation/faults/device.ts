@@ -95,8 +95,8 @@ export const DEVICE_FAULTS: readonly Fault[] = [
   }),
   device({
     wrong: "resets a queue though RING_RESET was not negotiated",
-    find: "if (this.has(Feature.common.RING_RESET)) this.disableQueue(queue);\n    else ",
-    replace: "this.disableQueue(queue);\n    ",
+    find: "if (this.has(Feature.common.RING_RESET)) this.disableQueue(queue);\n    else\n",
+    replace: "this.disableQueue(queue);\n",
     tests: ["virtio-queue-reset"],
   }),
   queue({

@@ -78,13 +78,13 @@ export const SPLIT_FAULTS: readonly Fault[] = [
   }),
   split({
     wrong: "split: an indirect descriptor with a next one is taken",
-    find: '    if (flags & Descriptor.NEXT) return "indirect, and has a next descriptor";\n',
+    find: "    if (flags & Descriptor.NEXT) return WITH_NEXT;\n",
     replace: "",
     tests: ["virtio-ring"],
   }),
   split({
     wrong: "split: indirect tables are taken without the feature",
-    find: '    if (!this.indirect) return "indirect, but VIRTIO_F_INDIRECT_DESC was not negotiated";\n',
+    find: "    if (!this.indirect) return NOT_NEGOTIATED;\n",
     replace: "",
     tests: ["virtio-ring"],
   }),
