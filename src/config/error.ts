@@ -71,7 +71,10 @@ function underline({ text, offset, length }: Place): string {
   return `  ${before}${line}${after}\n  ${" ".repeat(before.length + offset - start)}${"^".repeat(marked)}`;
 }
 
-/** One column a character, so that nothing in a link can move the cursor or clear the screen. */
+/**
+ * One column a character, so that nothing in a link can move the cursor, clear the screen or (as the marks of
+ * right-to-left text and characters without width do) show another text than it is.
+ */
 function visible(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, "\ufffd");
+  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]/gu, "\ufffd");
 }

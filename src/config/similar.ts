@@ -17,7 +17,8 @@ export function closest(text: string, candidates: Iterable<Candidate>): string |
   for (const { name, akin = [] } of candidates) {
     for (const known of [name, ...akin]) {
       const slips = distance(wanted, known.toLowerCase());
-      if (slips < fewest) [best, fewest] = [name, slips];
+      // Something of what was written must be left, or every single letter would be some other.
+      if (slips < fewest && slips < wanted.length) [best, fewest] = [name, slips];
     }
   }
   return best;
