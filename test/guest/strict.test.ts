@@ -20,9 +20,10 @@ const DISKS = [
   "packed=on,indirect=off",
   "in_order=on",
   "notification_data=on",
+  "queues=2",
 ];
 
-/** Reads and writes, direct and through the page cache, in several streams; flushes; the serial number. */
+/** Reads and writes, direct and through the page cache, in several streams; flushes, discards, the cache's mode, the serial number. */
 const LOAD = `for disk in /sys/block/vd*; do
   d=\${disk##*/}
   cat $disk/serial >/dev/null
@@ -32,6 +33,7 @@ const LOAD = `for disk in /sys/block/vd*; do
   done
   dd if=/dev/zero of=/dev/$d bs=1M count=2 conv=notrunc 2>/dev/null
   wait
+  echo 'write through' >$disk/cache_type && blkdiscard -o 1048576 -l 65536 /dev/$d || exit 1
 done
 sync`;
 
