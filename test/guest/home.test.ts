@@ -26,6 +26,14 @@ class CutDisk extends MemoryDisk {
     for (let at = offset; at < offset + source.length; at += 512) this.#written.add(at);
   }
 
+  override readonly unmap = {
+    unit: MIB,
+    range: (offset: number, length: number): void => {
+      this.erase(offset, length);
+      for (let at = offset; at < offset + length; at += 512) this.#written.add(at);
+    },
+  };
+
   override flush(): undefined {
     for (const at of this.#written) this.read(at, this.durable.subarray(at, at + 512));
     this.#written.clear();
