@@ -52,12 +52,12 @@ export class HostileDriver {
     config: ({ a, b, c }) =>
       this.#rig.act(() => {
         const { transport } = this.#rig;
-        if (a & 0x80) void transport.generation;
-        if (a & 4) void transport.readConfig(b & 31, pick(WIDTHS, a));
-        else transport.writeConfig(b & 31, pick(WIDTHS, a), c);
+        if (a & 0x80) Reflect.get(transport, "generation"); // as Linux does around a read
+        if (a & 4) transport.readConfig(b & 127, pick(WIDTHS, a));
+        else transport.writeConfig(b & 127, pick(WIDTHS, a), c);
       }),
     kick: ({ a, b }) => this.#rig.act(() => this.#rig.transport.notify(a & 7, b & 1 ? b : undefined)),
-    acknowledge: () => this.#rig.act(() => void this.#rig.transport.acknowledge()),
+    acknowledge: () => this.#rig.act(() => this.#rig.transport.acknowledge()),
     buffer: ({ a, b, c }) => {
       if (this.#pending.length >= MOST_PENDING) return;
       for (let i = 0; i <= a >>> 5; i++) {
@@ -65,8 +65,13 @@ export class HostileDriver {
       }
     },
     request: (instruction) => {
-      if (this.#pending.length < MOST_PENDING)
-        this.#pending.push(...this.#subject.request(this.#rig, instruction));
+      this.#pending = this.#subject.request(this.#rig, instruction);
+    },
+    send: (instruction) => {
+      const queue = (instruction.c >>> 24) & 7;
+      const segments = this.#subject.request(this.#rig, instruction);
+      this.#writers[queue]?.add(segments, "direct", 0);
+      this.#rig.act(() => this.#rig.transport.notify(queue));
     },
     chain: ({ a, b, c }) => {
       const writer = this.#writers[a & 7];
@@ -183,6 +188,7 @@ export type ActionName =
   | "acknowledge"
   | "buffer"
   | "request"
+  | "send"
   | "chain"
   | "describe"
   | "push"
@@ -195,7 +201,8 @@ export type ActionName =
 function chosen(bits: number): bigint {
   const common = [28n, 29n, 34n, 35n, 38n, 39n, 40n];
   const set = common.reduce((set, bit, i) => ((bits >>> i) & 1 ? set : set | (1n << bit)), 0n);
-  return set | (bits & 0x80 ? 0n : 0x3ffn & ~(BigInt(bits) >> 8n));
+  const own = bits & 0x80 ? 0 : 0xffffff & ~((bits >>> 8) * 0x10101);
+  return set | BigInt(own);
 }
 
 function length(b: number): number {

@@ -13,7 +13,7 @@ export interface Target {
   kinds: readonly Kind[];
   /** Ring options of the device; the header may take more away. */
   device: DeviceOptions;
-  /** By an instruction's number, modulo their count: what stands here twice happens twice as often. */
+  /** By an instruction's number, modulo their count. A change here gives old inputs another meaning: make the corpus anew. */
   actions: readonly ActionName[];
 }
 
@@ -22,56 +22,18 @@ const SPLIT: DeviceOptions = { ...ALL, packed: false };
 
 const MODERN: readonly Kind[] = ["pci", "pci-msix", "mmio"];
 const LEGACY: readonly Kind[] = ["pci-legacy", "pci-legacy-msix", "mmio-legacy"];
-const REGISTERS: readonly ActionName[] = [
-  "setUp",
-  "queue",
-  "status",
-  "write",
-  "write",
-  "write",
-  "read",
-  "config",
-  "kick",
-  "acknowledge",
-  "request",
-  "chain",
-  "host",
-  "turn",
-];
-const RINGS: readonly ActionName[] = [
-  "setUp",
-  "queue",
-  "buffer",
-  "buffer",
-  "chain",
-  "chain",
-  "chain",
-  "describe",
-  "push",
-  "ring",
-  "poke",
-  "kick",
-  "host",
-  "request",
-  "turn",
-];
-const REQUESTS: readonly ActionName[] = [
-  "setUp",
-  "request",
-  "request",
-  "request",
-  "chain",
-  "chain",
-  "chain",
-  "buffer",
-  "poke",
-  "kick",
-  "host",
-  "host",
-  "queue",
-  "config",
-  "turn",
-];
+const REGISTERS = actions({
+  ...{ setUp: 2, queue: 1, status: 1, write: 4, read: 1, config: 1, kick: 1, acknowledge: 1 },
+  ...{ send: 2, request: 1, chain: 1, host: 1, turn: 1 },
+});
+const RINGS = actions({
+  ...{ setUp: 1, queue: 1, buffer: 3, request: 1, chain: 4, send: 1, describe: 2, push: 1, ring: 2, poke: 1 },
+  ...{ kick: 1, host: 2, turn: 1 },
+});
+const REQUESTS = actions({
+  ...{ setUp: 2, send: 6, request: 2, buffer: 1, chain: 2, poke: 1, kick: 1, host: 3, queue: 1, config: 2 },
+  ...{ status: 1, turn: 1 },
+});
 
 /** Everything that a driver reaches: registers of each transport, rings of each layout, requests of each device. */
 export const TARGETS = {
@@ -95,3 +57,9 @@ export const TARGETS = {
 } as const satisfies Record<string, Target>;
 
 export type TargetName = keyof typeof TARGETS;
+
+/** Names of actions, each as often as its number says. */
+function actions(weights: Partial<Record<ActionName, number>>): readonly ActionName[] {
+  const names = Object.keys(weights) as ActionName[];
+  return names.flatMap((name) => new Array<ActionName>(weights[name] ?? 0).fill(name));
+}

@@ -32,10 +32,8 @@ export function countChain(): void {
 
 // Two methods that every chain goes through, whatever the ring's layout.
 const views = DescriptorView.prototype;
-const load = Reflect.get(views, "load") as (
-  this: DescriptorView,
-  ...rest: Parameters<typeof views.load>
-) => void;
+// eslint-disable-next-line @typescript-eslint/unbound-method -- called with its own `this` below
+const { load } = views;
 views.load = function (memory, at): void {
   if (++reads > MOST_DESCRIPTORS) {
     throw new Error(`more than ${MOST_DESCRIPTORS} descriptors read in one action`);
@@ -44,10 +42,8 @@ views.load = function (memory, at): void {
 };
 
 const builders = ChainBuilder.prototype;
-const add = Reflect.get(builders, "add") as (
-  this: ChainBuilder,
-  ...rest: Parameters<typeof builders.add>
-) => ReturnType<typeof builders.add>;
+// eslint-disable-next-line @typescript-eslint/unbound-method -- the same
+const { add } = builders;
 builders.add = function (descriptor, writable) {
   work.descriptors++;
   return add.call(this, descriptor, writable);

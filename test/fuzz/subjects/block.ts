@@ -2,20 +2,31 @@ import { BlockDevice } from "../../../src/virtio/block.ts";
 import type { Driver } from "../../unit/driver/driver.ts";
 import type { Segment } from "../../unit/driver/queue.ts";
 import { FuzzDisk } from "../fuzz-disk.ts";
+import type { GuardMemory } from "../guard-memory.ts";
 import { pick } from "../program.ts";
 import { answered, BUFFERS, expect, type MakeSubject } from "../subject.ts";
 
 const SECTORS = 64;
-const TYPES = [0, 1, 4, 8, 0, 1, 5, 11, 13, 0xffffffff];
+const TYPES = [0, 1, 4, 8, 0, 1, 5, 11, 13, 14, 0xffffffff];
+/** Requests whose data is a list of ranges, from this type on. */
+const RANGES = 11;
 const HIGH = [0, 0, 0, 0, 1, 0x7fffff, 0x800000, 0xffffffff];
 const LENGTHS = [512, 512, 1024, 4096, 0, 1, 511, 513, 20, 21, 0x8000, 0x10000];
 const FAILURES = ["none", "none", "prepare", "read", "write", "flush"] as const;
 
 /** 5.2, in front of a disk that is slow, fails and changes its size as the input says. */
 export const block: MakeSubject = (options, { a }) => {
-  const readOnly = (a & 0x40) !== 0;
-  const disk = new FuzzDisk(512 * SECTORS, readOnly);
-  const device = new BlockDevice({ id: "a-serial-of-20-bytes", backend: disk, ...options });
+  const readOnly = (a & 0xc0) === 0xc0;
+  const disk = new FuzzDisk(512 * SECTORS, readOnly, (a & 0x20) === 0);
+  const device = new BlockDevice({
+    id: "a-serial-of-20-bytes",
+    backend: disk,
+    queues: 1 + (a & 3),
+    blkSize: a & 4 ? 4096 : 512,
+    configWce: (a & 8) === 0,
+    secureErase: (a & 0x10) === 0,
+    ...options,
+  });
   return {
     device,
     host: ({ a, b }) => {
@@ -36,13 +47,16 @@ export const block: MakeSubject = (options, { a }) => {
     request: ({ memory }, { a, b, c }): Segment[] => {
       const at = BUFFERS + (c & 0xffe0);
       const end = Math.min(at + 16, memory.size);
-      memory.view.setUint32(at, pick(TYPES, a), true);
+      const type = pick(TYPES, a);
+      memory.view.setUint32(at, type, true);
       memory.view.setUint32(at + 8, c >>> 16 > 0xff00 ? 0xffffffff : (c >>> 16) & 0x7f, true);
       memory.view.setUint32(at + 12, pick(HIGH, a >>> 4), true);
       memory.wrote(at, end);
-      const length = pick(LENGTHS, b);
       const data = BUFFERS + (b & 0xff00);
-      const write = (a & 0x10) !== 0;
+      const ranges = type >= RANGES && (b & 0x20) === 0;
+      if (ranges) for (let i = 0; i < 4; i++) putRange(memory, data + 16 * i, c >>> (4 * i), b);
+      const length = ranges ? 16 * (1 + ((b >>> 3) & 3)) : pick(LENGTHS, b);
+      const write = ranges || (a & 0x10) !== 0;
       return [
         { address: at, length: b & 0x80 ? 15 : 16 },
         { address: data, length: Math.min(length, memory.size - data), writable: !write },
@@ -52,6 +66,15 @@ export const block: MakeSubject = (options, { a }) => {
     serve: (driver) => serve(driver, readOnly),
   };
 };
+
+/** struct virtio_blk_discard_write_zeroes, somewhere on the disk or a little beyond its end. */
+function putRange(memory: GuardMemory, at: number, where: number, b: number): void {
+  memory.view.setUint32(at, (where >>> 8) & 0x7f, true);
+  memory.view.setUint32(at + 4, b & 0x4000 ? 0x800000 : 0, true);
+  memory.view.setUint32(at + 8, where & 0xf0 ? where & 0x1f : 0xffffffff, true);
+  memory.view.setUint32(at + 12, b & 7, true);
+  memory.wrote(at, at + 16);
+}
 
 async function serve(driver: Driver, readOnly: boolean): Promise<void> {
   const { memory } = driver;
