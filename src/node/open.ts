@@ -72,7 +72,7 @@ export async function openMachine(
     loadWasm(),
   ]);
   checkFits(parsed, image.manifest);
-  const disks = await openDisks(parsed);
+  const disks = await openDisks(parsed, options.onMessage);
   const states = new States(options.onState);
   let machine: Machine | undefined;
   try {

@@ -15,6 +15,8 @@ export interface FileDiskOptions {
   size?: number | undefined;
   /** Opens without the right to write; several machines may do so at once. */
   readOnly?: boolean | undefined;
+  /** What a person should know: each kind of failure once. The guest gets an I/O error each time. */
+  onMessage?: ((level: "error", text: string) => void) | undefined;
 }
 
 /**
@@ -39,7 +41,7 @@ export async function openFileDisk(path: string, options: FileDiskOptions = {}):
       if (created) await syncDirectory(dirname(path));
     }
     checkFileSize(path, size, options.size);
-    return new FileDisk(fd, path, size, readOnly);
+    return new FileDisk(fd, path, { capacity: size, readOnly, onMessage: options.onMessage });
   } catch (error) {
     // Leave no empty file behind, unless another machine found it in the moment before we locked it.
     const ours = created && !(error instanceof DiskBusyError);
@@ -66,13 +68,25 @@ export class FileDisk implements BlockBackend {
   /** The first sync that failed: Linux forgets pages that it could not write, so no later sync can be believed. */
   #syncFailure: DiskError | undefined;
   #listeners: (() => void)[] = [];
+  readonly #onMessage: FileDiskOptions["onMessage"];
+  /** The kinds of failure that the person knows of. */
+  readonly #told = new Set<DiskError["kind"]>();
 
   /** Takes over the locked descriptor. Use openFileDisk. */
-  constructor(fd: number, path: string, capacity: number, readOnly: boolean) {
+  constructor(
+    fd: number,
+    path: string,
+    {
+      capacity,
+      readOnly,
+      onMessage,
+    }: { capacity: number; readOnly: boolean } & Pick<FileDiskOptions, "onMessage">,
+  ) {
     this.#fd = fd;
     this.#path = path;
     this.#capacity = capacity;
     this.readOnly = readOnly;
+    this.#onMessage = onMessage;
   }
 
   get capacity(): number {
@@ -95,7 +109,7 @@ export class FileDisk implements BlockBackend {
         done += count;
       }
     } catch (error) {
-      throw toDiskError(error, this.#path);
+      throw this.#failed(error);
     }
   }
 
@@ -108,7 +122,7 @@ export class FileDisk implements BlockBackend {
         done += writeSync(fd, source, done, source.length - done, offset + done);
       }
     } catch (error) {
-      throw toDiskError(error, this.#path);
+      throw this.#failed(error);
     }
   }
 
@@ -162,9 +176,19 @@ export class FileDisk implements BlockBackend {
     try {
       await syncData(this.#open());
     } catch (error) {
-      this.#syncFailure ??= toDiskError(error, this.#path);
+      this.#syncFailure ??= this.#failed(error);
       throw this.#syncFailure;
     }
+  }
+
+  /** The host's error as the guest's disk has it. */
+  #failed(cause: unknown): DiskError {
+    const error = toDiskError(cause, this.#path);
+    if (!this.#told.has(error.kind)) {
+      this.#told.add(error.kind);
+      this.#onMessage?.("error", `${error.message} The guest gets I/O errors.`);
+    }
+    return error;
   }
 
   #open(): number {
