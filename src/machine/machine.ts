@@ -74,6 +74,9 @@ export class Machine {
   #state: MachineState = { name: "off" };
   #pausedFrom: MachineState | undefined;
   #disposed = false;
+  /** Counts what cuts the power: a start that finds it changed was overtaken, and leaves the machine as it is. */
+  #powerCuts = 0;
+  #starting: Promise<void> = Promise.resolve();
 
   /** @throws RangeError when a block device of the configuration has no disk. */
   constructor(options: MachineOptions) {
@@ -104,35 +107,17 @@ export class Machine {
 
   /**
    * Switches the machine on: a new CPU, the guest loaded, running. Rejects with ImageError, V86ContractError or
-   * RangeError (memory), each with a plain sentence; the machine is off then.
+   * RangeError (memory), each with a plain sentence; the machine is off then. Resolves without a guest when another
+   * start, or power-off, comes before this one is done.
    */
   async start(): Promise<void> {
     if (this.#disposed) throw new Error("The machine has been disposed of.");
     this.#cutPower("The machine was restarted.", false);
-    const board = await Board.create({
-      memory: this.#options.config.memory,
-      wasm: this.#options.wasm,
-      devices: this.#devices.map(({ config: { transport, vectors }, device }) => ({
-        device,
-        transport,
-        vectors,
-      })),
-      mmio: this.#options.config.mmio,
-      onSerial: (byte) => this.#serial.put(byte),
-      onPowerOff: () => this.#halted(),
-      onReset: () => void this.#restart(),
-      onCrash: (error) => this.#crashed(describeError(error)),
-    });
-    try {
-      const { config, image } = this.#options;
-      board.load(image, config.append);
-    } catch (error) {
-      board.dispose();
-      throw error;
-    }
-    this.#board = board;
-    this.#setState({ name: "booting" });
-    board.cpu.run();
+    const powerCuts = this.#powerCuts;
+    // One after the other: a new board takes the devices, and two guests must never have them both.
+    const start = this.#starting.then(() => this.#powerUp(powerCuts));
+    this.#starting = start.catch(() => undefined);
+    await start;
   }
 
   /** Stops the guest where it is. */
@@ -262,6 +247,38 @@ export class Machine {
     });
   }
 
+  async #powerUp(powerCuts: number): Promise<void> {
+    if (powerCuts !== this.#powerCuts) return;
+    const board = await Board.create({
+      memory: this.#options.config.memory,
+      wasm: this.#options.wasm,
+      devices: this.#devices.map(({ config: { transport, vectors }, device }) => ({
+        device,
+        transport,
+        vectors,
+      })),
+      mmio: this.#options.config.mmio,
+      onSerial: (byte) => this.#serial.put(byte),
+      onPowerOff: () => this.#halted(),
+      onReset: () => void this.#restart(),
+      onCrash: (error) => this.#crashed(describeError(error)),
+    });
+    if (powerCuts !== this.#powerCuts) {
+      board.dispose();
+      return;
+    }
+    try {
+      const { config, image } = this.#options;
+      board.load(image, config.append);
+    } catch (error) {
+      board.dispose();
+      throw error;
+    }
+    this.#board = board;
+    this.#setState({ name: "booting" });
+    board.cpu.run();
+  }
+
   async #restart(): Promise<void> {
     try {
       await this.start();
@@ -301,6 +318,7 @@ export class Machine {
   }
 
   #cutPower(reason: string, forGood: boolean): void {
+    this.#powerCuts++;
     this.#serial.flush();
     this.#board?.dispose();
     this.#board = undefined;
