@@ -68,7 +68,7 @@ export class HostileDriver {
       this.#pending = this.#subject.request(this.#rig, instruction);
     },
     send: (instruction) => {
-      const queue = (instruction.c >>> 24) & 7;
+      const queue = this.#subject.queueFor?.(instruction) ?? (instruction.c >>> 24) & 7;
       const segments = this.#subject.request(this.#rig, instruction);
       this.#writers[queue]?.add(segments, "direct", 0);
       this.#rig.act(() => this.#rig.transport.notify(queue));

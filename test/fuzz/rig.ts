@@ -11,11 +11,10 @@ import { firstOutside, union } from "./ranges.ts";
 import { type Offer, RingOracle } from "./ring-oracle.ts";
 import { countChain, nextAction } from "./work.ts";
 
-/** Registers that a guest can reach, from offset 0. */
+/** Registers that a guest can reach. A place is any 16 bits, for some offset. */
 export interface Region {
-  size: number;
-  read(offset: number, width: number): number;
-  write(offset: number, width: number, value: number): void;
+  read(place: number, width: number): number;
+  write(place: number, width: number, value: number): void;
 }
 
 /** Who listens: it must make no difference to the device, and stand a hostile driver as well. */
@@ -94,7 +93,8 @@ export class Rig {
       this.#pci.pciFunction.write(COMMAND, 2, PORTS_MEMORY_MASTER);
       if (this.#kind.endsWith("msix")) this.#pci.enableMsix(this.device.queues.length);
       else this.#pci.msixControl = 0;
-    } else if (this.#kind === "mmio-legacy") this.regions[0]!.write(GUEST_PAGE_SIZE, 4, MMIO_PAGE);
+    } else if (this.#kind === "mmio-legacy")
+      asLegacyMmio(this.transport).registers.write(GUEST_PAGE_SIZE, 4, MMIO_PAGE);
     this.transport.acknowledge();
     this.transport.line.set(false);
     this.transport.line.onRaise = () => this.driver.interrupt();
@@ -216,32 +216,39 @@ function pciOf(transport: DriverTransport): PciTransport | undefined {
 
 function pciRegions(pci: PciTransport, transport: DriverTransport): Region[] {
   const regions = [
-    region(pci.registers, 0x2000),
-    region(pci.table, 0x1000),
+    // Common configuration, ISR, device configuration, doorbells.
+    region(pci.registers, 0x2000, [0, 0x40, 0, 0x40, 0x100, 4, 0x200, 0x80, 0x1000, 0x20]),
+    region(pci.table, 0x1000, [0, 0x80, 0x800, 8]),
     // Accesses to configuration space are aligned: there is no other way to it (PCI 3.0, 3.2.2.3.2).
-    region(pci.pciFunction, 256, true),
+    region(pci.pciFunction, 256, [0, 0x40, 0x40, 0xc0], true),
   ];
-  if (transport instanceof LegacyPciTransport) regions.push(region(transport.ports, 64));
+  if (transport instanceof LegacyPciTransport) regions.push(region(transport.ports, 64, [0, 24, 16, 48]));
   return regions;
 }
 
 function mmioRegion(transport: DriverTransport): Region {
   const { registers } = transport.legacy ? asLegacyMmio(transport) : asMmio(transport);
-  return region(registers, MMIO_PAGE);
+  return region(registers, MMIO_PAGE, [0, 0x100, 0x20, 0x40, 0x70, 0x60, 0x100, 0x80]);
 }
 
-function region(registers: Pick<Region, "read" | "write">, size: number, aligned = false): Region {
-  const at = (offset: number, width: number): number => {
-    const inside = offset % size;
-    return aligned ? inside - (inside % width) : inside;
+/** @param parts where there is something: start and length in turn. Most accesses go there, most of them aligned. */
+function region(
+  registers: Pick<Region, "read" | "write">,
+  size: number,
+  parts: readonly number[],
+  aligned = false,
+): Region {
+  const at = (place: number, width: number): number => {
+    const part = 2 * ((place >>> 8) % (parts.length / 2));
+    const offset = (place >= 0xf000 ? place : parts[part]! + ((place & 0xff) % parts[part + 1]!)) % size;
+    return aligned || (place & 0x800) === 0 ? offset - (offset % width) : offset;
   };
   return {
-    size,
-    read: (offset, width) => {
-      const value = registers.read(at(offset, width), width);
+    read: (place, width) => {
+      const value = registers.read(at(place, width), width);
       if (Number.isInteger(value) && value >= 0 && value < 2 ** (8 * width)) return value;
       throw new Error(`a read of ${width} bytes gave ${value}`);
     },
-    write: (offset, width, value) => registers.write(at(offset, width), width, value),
+    write: (place, width, value) => registers.write(at(place, width), width, value),
   };
 }

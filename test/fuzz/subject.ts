@@ -11,6 +11,8 @@ export interface Subject {
   host(instruction: Instruction): void;
   /** The driver puts a request of this device's kind into its memory; returns the buffers. */
   request(rig: Rig, instruction: Instruction): Segment[];
+  /** The queue to send that to; any unless this says. */
+  queueFor?(instruction: Instruction): number;
   /** What the device did to its backend was allowed. @throws Error otherwise. */
   check(): void;
   /** The host's side as it was at the beginning, for `serve`. */

@@ -189,7 +189,7 @@ class Run {
         this.#pending = this.#pending.filter((other) => other !== pending);
         assert.deepEqual(answer, { status: OK, length: expected.length + 1, data: expected });
       })
-      .catch((error: Error) => (this.#failure ??= error));
+      .catch((error: unknown) => (this.#failure ??= error as Error));
   }
 
   /** Lets everything that was sent be answered, of which interrupts have to tell. */

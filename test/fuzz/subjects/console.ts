@@ -5,6 +5,8 @@ import { pick } from "../program.ts";
 import { answered, BUFFERS, expect, type MakeSubject } from "../subject.ts";
 
 const PORTS = [{ console: true }, { name: "a.named.port" }];
+/** DEVICE_READY, PORT_READY, PORT_OPEN, and others that are not the driver's to send. */
+const EVENTS = [0, 3, 6, 3, 6, 0, 1, 5];
 const LENGTHS = [1, 3, 64, 512, 4096];
 const HELLO = new TextEncoder().encode("hello");
 
@@ -75,26 +77,39 @@ export const consoleDevice: MakeSubject = (options, { a }) => {
       const at = BUFFERS + (c & 0xfff0);
       if (a & 0x80) return [{ address: at, length: b & 0x1fff, writable: true }];
       memory.view.setUint32(at, (a & 0x40 ? 0xffff0000 : 0) + ((a >>> 3) & 3), true);
-      memory.view.setUint16(at + 4, a & 0x20 ? b : a & 7, true);
-      memory.view.setUint16(at + 6, (b >>> 4) & 3, true);
+      memory.view.setUint16(at + 4, a & 0x20 ? b : pick(EVENTS, a), true);
+      memory.view.setUint16(at + 6, b & 0x10 ? (b >>> 5) & 3 : 1, true);
       memory.wrote(at, at + 8);
-      return [{ address: at, length: b & 8 ? b & 7 : 8 }];
+      return [{ address: at, length: (b & 15) === 15 ? b >>> 8 : 8 }];
     },
+    queueFor: ({ a, c }) => pick(a & 0x80 ? [2, 2, 0, 4] : [3, 3, 3, 3, 1, 5, 0, 2], c >>> 24),
     serve: (driver) => serve(driver, device, sinks[0]!),
   };
 };
 
 async function serve(driver: Driver, device: ConsoleDevice, sink: Sink): Promise<void> {
   const { memory } = driver;
+  await handshake(driver);
   const address = memory.put(HELLO);
   await answered(driver.request(1, [{ address, length: HELLO.length }]), "output");
   expect(Buffer.compare(sink.last, HELLO) === 0, "its output");
   const buffer = memory.allocate(16);
   const sent = device.ports[0]!.send(HELLO);
-  const length = await answered(
-    driver.request(0, [{ address: buffer, length: 16, writable: true }]),
-    "input",
-  );
+  const input = driver.request(0, [{ address: buffer, length: 16, writable: true }]);
+  const length = await answered(input, "input");
   expect(length === HELLO.length && Buffer.compare(memory.get(buffer, length), HELLO) === 0, "its input");
   await answered(sent, "that the input was taken");
+}
+
+/** The first message to a new driver is the answer to its first one (5.3.5): nothing of what was for the driver before it. */
+async function handshake(driver: Driver): Promise<void> {
+  const { memory } = driver;
+  const buffer = memory.allocate(32);
+  const added = driver.request(2, [{ address: buffer, length: 32, writable: true }]);
+  const ready = memory.allocate(8);
+  memory.view.setUint16(ready + 6, 1, true);
+  await answered(driver.request(3, [{ address: ready, length: 8 }]), "DEVICE_READY");
+  const length = await answered(added, "DEVICE_ADD");
+  const isAdd = memory.view.getUint16(buffer + 4, true) === 1 && memory.view.getUint32(buffer, true) === 0;
+  expect(length === 8 && isAdd, "the first control message");
 }

@@ -3,8 +3,9 @@ import { EchoDevice } from "../echo-device.ts";
 import { answered, BUFFERS, expect, type MakeSubject } from "../subject.ts";
 
 /** A device of our own, whose chains come back when the input says so: for the rings, whatever the kind of device. */
-export const echo: MakeSubject = (options) => {
+export const echo: MakeSubject = (options, { a }) => {
   const device = new EchoDevice(options);
+  device.hold = (a & 1) === 1;
   return {
     device,
     host: ({ a, b }) => {
