@@ -9,7 +9,7 @@ import { Random } from "./random.ts";
 import type { Target } from "./targets.ts";
 
 const USAGE = `npm run fuzz -- [options]
-  --descriptors N   stop when the devices have read so many (default: 300000)
+  --descriptors N   stop when the devices have read so many (default: 500000)
   --seconds N       stop after this time instead
   --target NAME     attack only this
   --seed N          of the random numbers; another one each time unless given
@@ -149,7 +149,7 @@ function read(): Options | string {
   try {
     ({ values } = parseArgs({
       options: {
-        descriptors: { type: "string", default: "300000" },
+        descriptors: { type: "string", default: "500000" },
         seconds: { type: "string" },
         target: { type: "string" },
         seed: { type: "string" },
