@@ -17,7 +17,7 @@ export interface EnsureOptions {
 }
 
 /**
- * Makes `names` where needed; returns those that were made. Takes milliseconds when all is there. Throws an
+ * Makes `names` where needed; returns those that were made. Takes a fraction of a second when all is there, which is as long as reading it takes. Throws an
  * ImageBuildError that says what is missing or wrong; an image that was there before is then still there.
  */
 export async function ensureImages(

@@ -10,9 +10,9 @@ interface Folders {
 
 interface Stamp {
   recipe: string;
-  /** Size of every file, by its path in the public or the cache folder. */
-  publicFiles: Record<string, number>;
-  cacheFiles: Record<string, number>;
+  /** SHA-256 of every file, by its path in the public or the cache folder. */
+  publicFiles: Record<string, string>;
+  cacheFiles: Record<string, string>;
 }
 
 const STAMP = "stamp.json";
@@ -31,13 +31,13 @@ export async function recipeHash(folder: string): Promise<string> {
 export async function writeStamp(recipe: string, folders: Folders): Promise<void> {
   const stamp: Stamp = {
     recipe,
-    publicFiles: await sizes(folders.publicFolder),
-    cacheFiles: await sizes(folders.cacheFolder),
+    publicFiles: await checksums(folders.publicFolder),
+    cacheFiles: await checksums(folders.cacheFolder),
   };
   await writeFile(join(folders.cacheFolder, STAMP), JSON.stringify(stamp, undefined, 2));
 }
 
-/** Whether the stamp is of this recipe and every file that it lists still has its size. */
+/** Whether the stamp is of this recipe and every file that it lists is as it was made. */
 export async function isCurrent(recipe: string, folders: Folders): Promise<boolean> {
   let stamp: Stamp;
   try {
@@ -46,9 +46,9 @@ export async function isCurrent(recipe: string, folders: Folders): Promise<boole
     return false;
   }
   if (stamp.recipe !== recipe) return false;
-  const whole = async (folder: string, files: Record<string, number>): Promise<boolean> => {
-    for (const [path, size] of Object.entries(files)) {
-      if ((await stat(join(folder, path)).catch(() => undefined))?.size !== size) return false;
+  const whole = async (folder: string, files: Record<string, string>): Promise<boolean> => {
+    for (const [path, sum] of Object.entries(files)) {
+      if ((await checksum(join(folder, path)).catch(() => undefined)) !== sum) return false;
     }
     return true;
   };
@@ -57,10 +57,16 @@ export async function isCurrent(recipe: string, folders: Folders): Promise<boole
   );
 }
 
-async function sizes(folder: string): Promise<Record<string, number>> {
+async function checksums(folder: string): Promise<Record<string, string>> {
   const paths = (await filesBelow(folder)).filter((path) => path !== STAMP && !path.startsWith("scratch/"));
-  const entries = paths.map(async (path) => [path, (await stat(join(folder, path))).size] as const);
+  const entries = paths.map(async (path) => [path, await checksum(join(folder, path))] as const);
   return Object.fromEntries(await Promise.all(entries));
+}
+
+async function checksum(file: string): Promise<string> {
+  return createHash("sha256")
+    .update(await readFile(file))
+    .digest("hex");
 }
 
 /** Paths of all files below, relative, sorted. */

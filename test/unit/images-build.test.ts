@@ -45,6 +45,8 @@ describe("the stamp", () => {
     assert.equal(await isCurrent("b", folders), false, "another recipe");
     await truncate(join(folders.publicFolder, "vmlinux.gz"), 4);
     assert.equal(await isCurrent("a", folders), false, "cut short");
+    await writeFile(join(folders.publicFolder, "vmlinux.gz"), "12x45");
+    assert.equal(await isCurrent("a", folders), false, "damaged");
     await writeStamp("a", folders);
     await rm(join(folders.cacheFolder, "bzImage"));
     assert.equal(await isCurrent("a", folders), false, "a file is gone");
