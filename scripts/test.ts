@@ -4,7 +4,7 @@ import { ensureImages } from "../images/ensure.ts";
 import { streamProgress } from "../images/progress.ts";
 import { ensureChromium } from "./chromium.ts";
 
-const PARTS = ["check", "test:unit", "conformance", "test:guest", "test:browser"];
+const PARTS = ["check", "test:unit", "conformance", "fuzz", "test:guest", "test:browser"];
 
 await ensureImages(["debian-busybox"], streamProgress(process.stdout, "images: "));
 const chromium = await ensureChromium();
