@@ -4,7 +4,7 @@ import { PCI_PORTS, PCI_WINDOW } from "./pci.ts";
 
 /** v86's ACPI registers, where a PIIX4 has them, and the reset control register. */
 export const ACPI_PORTS = { pm1Event: 0xb000, pm1Control: 0xb004, timer: 0xb008, gpe: 0xafe0, reset: 0xcf9 };
-export const RESET_VALUE = 6;
+const RESET_VALUE = 6;
 /** SLP_TYP of soft-off and the bit that enters it, in the PM1 control register (ACPI 6.5, 4.8.3.2). */
 export const SLEEP = { soft_off: 5, typeShift: 10, enable: 1 << 13 };
 

@@ -5,15 +5,15 @@ import type { ImageManifest } from "./image.ts";
 const MOST_BYTES = 2 ** 31;
 
 /**
- * A manifest out of parsed JSON, with all that a loader and a list of images rely on checked.
+ * The manifest of image `name` out of parsed JSON, with all that a loader and a list of images rely on checked.
  * @throws ImageError that names the first property which is not as ImageManifest has it.
  */
-export function readManifest(json: unknown, where: string): ImageManifest {
+export function readManifest(json: unknown, where: string, name: string): ImageManifest {
   const wrong = firstWrong(json);
   if (wrong === undefined) return json as ImageManifest;
   throw new ImageError(
     `${where} is not a manifest that this version of Ringside understands (its "${wrong}" is missing or wrong). ` +
-      "Make the image again with: npm run images",
+      `Make the image again with: npm run images -- ${name}`,
   );
 }
 

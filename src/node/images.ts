@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
@@ -68,9 +68,9 @@ async function loadManifest(name: string, folder: string): Promise<ImageManifest
   try {
     json = JSON.parse(text);
   } catch (error) {
-    throw new ImageError(`${path} is cut short or no JSON. ${AGAIN}`, { cause: error });
+    throw new ImageError(`${path} is cut short or no JSON. ${again(path)}`, { cause: error });
   }
-  return readManifest(json, path);
+  return readManifest(json, path, name);
 }
 
 async function loadFile(file: ImageFile, folder: string): Promise<Uint8Array> {
@@ -80,7 +80,7 @@ async function loadFile(file: ImageFile, folder: string): Promise<Uint8Array> {
     stored = await readFile(path);
   } catch (error) {
     throw isMissing(error)
-      ? new ImageError(`The image's file ${path} is missing. ${AGAIN}`, { cause: error })
+      ? new ImageError(`The image's file ${path} is missing. ${again(path)}`, { cause: error })
       : unreadable(path, error);
   }
   // The stream's own end is looked at first: "cut short" helps more than two numbers.
@@ -88,15 +88,20 @@ async function loadFile(file: ImageFile, folder: string): Promise<Uint8Array> {
   if (stored.length !== file.storedSize) {
     throw wrongSize(path, stored.length, file.storedSize);
   }
-  if (bytes.length !== file.size) throw wrongSize(`${path}, decoded,`, bytes.length, file.size);
+  if (bytes.length !== file.size) throw wrongSize(path, bytes.length, file.size, ", decoded,");
   const sum = createHash("sha256").update(bytes).digest("hex");
   if (sum !== file.sha256) {
-    throw new ImageError(`${path} has a wrong checksum: SHA-256 ${sum}, expected ${file.sha256}. ${AGAIN}`);
+    throw new ImageError(
+      `${path} has a wrong checksum: SHA-256 ${sum}, expected ${file.sha256}. ${again(path)}`,
+    );
   }
   return bytes;
 }
 
-const AGAIN = "Make the image again with: npm run images";
+/** The advice for a file of an image, which stands in the folder of that image's name. */
+function again(path: string): string {
+  return `Make the image again with: npm run images -- ${basename(dirname(path))}`;
+}
 
 async function decode(stored: Buffer, { size }: ImageFile, path: string): Promise<Buffer> {
   try {
@@ -105,23 +110,25 @@ async function decode(stored: Buffer, { size }: ImageFile, path: string): Promis
   } catch (error) {
     switch (codeOf(error)) {
       case "Z_BUF_ERROR":
-        throw new ImageError(`${path} is cut short: its gzip stream has no end. ${AGAIN}`, { cause: error });
+        throw new ImageError(`${path} is cut short: its gzip stream has no end. ${again(path)}`, {
+          cause: error,
+        });
       case "ERR_BUFFER_TOO_LARGE":
         throw new ImageError(
-          `${path} decodes to more than the ${size} bytes that its manifest has. ${AGAIN}`,
+          `${path} decodes to more than the ${size} bytes that its manifest has. ${again(path)}`,
           {
             cause: error,
           },
         );
       default:
-        throw new ImageError(`${path} is damaged: it is no gzip stream. ${AGAIN}`, { cause: error });
+        throw new ImageError(`${path} is damaged: it is no gzip stream. ${again(path)}`, { cause: error });
     }
   }
 }
 
-function wrongSize(what: string, actual: number, expected: number): ImageError {
+function wrongSize(path: string, actual: number, expected: number, what = ""): ImageError {
   const how = actual < expected ? "is cut short" : "is too long";
-  return new ImageError(`${what} ${how}: ${actual} bytes, expected ${expected}. ${AGAIN}`);
+  return new ImageError(`${path}${what} ${how}: ${actual} bytes, expected ${expected}. ${again(path)}`);
 }
 
 function unreadable(path: string, error: unknown): ImageError {

@@ -35,7 +35,7 @@ async function loadManifest(name: string, url: URL, signal: AbortSignal): Promis
       cause: error,
     });
   }
-  return readManifest(manifest, `The file ${url.pathname}`);
+  return readManifest(manifest, `The file ${url.pathname}`, name);
 }
 
 async function loadFile(

@@ -46,7 +46,7 @@ function putManifest(text: string): Promise<void> {
 
 async function refused(message: RegExp): Promise<void> {
   await assert.rejects(loadImage("test", folder), { name: "ImageError", message });
-  await assert.rejects(loadImage("test", folder), { message: /npm run images$/ });
+  await assert.rejects(loadImage("test", folder), { message: /npm run images -- test$/ });
 }
 
 describe("an image", () => {

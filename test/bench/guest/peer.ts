@@ -22,7 +22,7 @@ export function fillPattern(target: Uint8Array, at: number): void {
 }
 
 /** Milliseconds until a guest has to be in /init. */
-export const BOOT_PATIENCE = 180_000;
+const BOOT_PATIENCE = 180_000;
 
 /** Waits for `reached`; rejects with what the guest said last if it takes too long. */
 export async function inTime(reached: Promise<void>, lastWords: () => string): Promise<void> {
