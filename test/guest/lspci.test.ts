@@ -32,7 +32,7 @@ void describe("lspci -vv in the guest", () => {
     assert.match(transitional!, /^00:02\.0 SCSI storage controller: Red Hat, Inc\. Virtio block device\n/);
     assert.match(transitional!, /Subsystem: Red Hat, Inc\. Device 0002\n/);
     assert.match(transitional!, /Control: I\/O\+ Mem\+ BusMaster\+/);
-    assert.match(transitional!, /Region 0: I\/O ports at c000 \[size=64\]/);
+    assert.match(transitional!, /Region 0: I\/O ports at c000 \[size=128\]/);
     assert.match(transitional!, /Region 4: Memory at [0-9a-f]+ \(32-bit, non-prefetchable\) \[size=8K\]/);
     assert.match(transitional!, /MSI-X: Enable\+ Count=2 Masked-/);
 
