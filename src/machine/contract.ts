@@ -19,6 +19,7 @@ export interface V86Cpu {
   readonly wasm_memory: { readonly buffer: ArrayBuffer };
   readonly mem8: { readonly byteOffset: number; readonly length: number };
   readonly instruction_counter: { readonly [index: number]: number };
+  readonly idtr_size: { readonly [index: number]: number };
   readonly io: {
     register_read(
       port: number,
@@ -80,6 +81,7 @@ export const CONTRACT: readonly {
   { path: "v86.cpu.mem8.byteOffset", type: "number", use: "to find guest memory" },
   { path: "v86.cpu.mem8.length", type: "number", use: "to know how much memory the guest has" },
   { path: "v86.cpu.instruction_counter.0", type: "number", use: "to count guest instructions" },
+  { path: "v86.cpu.idtr_size.0", type: "number", use: "to tell a triple fault from a crash" },
   { path: "v86.cpu.io.register_read", type: "function", use: "to answer I/O ports" },
   { path: "v86.cpu.io.register_write", type: "function", use: "to take writes to I/O ports" },
   { path: "v86.cpu.io.mmap_register", type: "function", use: "to answer device memory" },

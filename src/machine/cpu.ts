@@ -28,6 +28,9 @@ export const MMIO_BLOCK = 0x20000;
  */
 const JIT_MAX_PAGES = 1;
 
+/** Bytes of a gate in the interrupt table. */
+const IDT_GATE = 8;
+
 export type ChipName = "master" | "slave" | "ioapic" | "apic";
 
 /** An interrupt chip's state, as bytes (PIC) or as 32-bit words (IOAPIC, local APIC); V86-FACTS has the layouts. */
@@ -167,7 +170,8 @@ export class Cpu {
         return mainLoop();
       } catch (error) {
         this.#emulator.v86.running = false;
-        options.onCrash(error);
+        // A guest that has reset or switched off its machine runs on until the slice ends; what it does is nobody's.
+        if (!this.#disposed) this.#crashed(error, options);
         return 100;
       } finally {
         this.#inGuest = false;
@@ -178,6 +182,13 @@ export class Cpu {
       this.stop();
       options.onReset();
     };
+  }
+
+  /** What v86 gives up at. A fault without a table of handlers is how a PC is reset as the last resort (triple fault). */
+  #crashed(error: unknown, { onReset, onCrash }: CpuOptions): void {
+    if (!(error instanceof WebAssembly.RuntimeError)) onCrash(error);
+    else if (this.#cpu.idtr_size[0]! < IDT_GATE) onReset();
+    else onCrash(new Error(`The guest did what v86's CPU cannot do (${error.message}).`, { cause: error }));
   }
 
   /** v86 hands a 16-bit MMIO write to its handlers as two 8-bit ones; a doorbell should ring once. */

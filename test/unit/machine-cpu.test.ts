@@ -106,6 +106,7 @@ describe("a program on the CPU", () => {
   for (const [how, code] of [
     ["the reset control register", new GuestCode().out(0xcf9, 1, 2).out(0xcf9, 1, 6)],
     ["the keyboard controller", new GuestCode().out(0x64, 1, 0xfe)],
+    ["a triple fault", new GuestCode().tripleFault(0x200000)],
   ] as const) {
     it(`resets by ${how}`, async () => {
       const board = await newBoard();
@@ -113,6 +114,12 @@ describe("a program on the CPU", () => {
       assert.equal(board.events[0], "reset");
     });
   }
+
+  it("crashes with a sentence at what v86 cannot do", async () => {
+    const board = await newBoard();
+    await board.run(new GuestCode().badGate(0x201000, 0x200000).end());
+    assert.deepEqual(board.events, ["crash: Error: The guest did what v86's CPU cannot do (unreachable)."]);
+  });
 });
 
 describe("a board", () => {

@@ -15,15 +15,15 @@ interface Bench extends AsyncDisposable {
   wrote: Promise<void>;
 }
 
-/** A machine whose guest writes a byte and ends. */
-async function bench(): Promise<Bench> {
+/** A machine whose guest is a program of a few instructions; it writes a byte to the serial port at its end. */
+async function bench(code = new GuestCode()): Promise<Bench> {
   const states: string[] = [];
   let tell: () => void = () => undefined;
   const wrote = new Promise<void>((resolve) => (tell = resolve));
   const machine = new Machine({
     config: parseConfig("memory=64M&device=none&device=rng&device=rng,transport=mmio", "node"),
     image: {
-      kernel: new GuestCode().end().kernel(),
+      kernel: code.end().kernel(),
       initrd: new Uint8Array(1),
       manifest: { kernelParameters: "" } as GuestImage["manifest"],
     },
@@ -69,5 +69,14 @@ describe("a machine that is switching on", () => {
     await start;
     assert.deepEqual(states, []);
     await assert.rejects(machine.start(), /has been disposed of/);
+  });
+});
+
+describe("a machine that its guest resets", () => {
+  it("does not hear what the guest does after that, before the CPU stops", async () => {
+    await using it = await bench(new GuestCode().out(0xcf9, 1, 6).badGate(0x201000, 0x200000));
+    await it.machine.start();
+    while (it.states.length < 3) await new Promise((resolve) => setTimeout(resolve, 1));
+    assert.deepEqual(it.states.slice(0, 3), ["booting", "booting", "booting"]);
   });
 });

@@ -115,6 +115,20 @@ export class GuestCode {
     return this.#op(0x0f, 0x01, 0x1d, ...le(pointer, 4));
   }
 
+  /** A fault without any handler: the interrupt table, whose 6-byte pointer is written to `pointer`, is empty. */
+  tripleFault(pointer: number): this {
+    this.write(pointer, 2, 0).write(pointer + 2, 4, 0);
+    return this.#op(0x0f, 0x01, 0x1d, ...le(pointer, 4), 0xcc); // lidt [pointer]; int3
+  }
+
+  /** Interrupts by a gate that is none, which v86 has no answer to; `idt` and `pointer` as for `loadIdt`. */
+  badGate(idt: number, pointer: number): this {
+    return this.write(idt + 8 * 3, 4, 0)
+      .write(idt + 8 * 3 + 4, 4, 0)
+      .loadIdt(idt, pointer)
+      .#op(0xcc);
+  }
+
   /** Says that the program is at its end, and stops. */
   end(): this {
     this.out(SERIAL, 1, END);
