@@ -14,17 +14,14 @@ describe("the page boots Debian's kernel", { timeout: 5 * bootTimeout }, () => {
     site = await Site.start();
     const visitor = await site.visitor();
     // Here WebGL is done in software, which the page would rather not use.
-    await visitor.addInitScript(() => {
+    await visitor.addInitScript(`{
+      const { prototype } = WebGL2RenderingContext;
+      const real = prototype.getParameter;
       const unmaskedRenderer = 0x9246;
-      WebGL2RenderingContext.prototype.getParameter = new Proxy(
-        // eslint-disable-next-line @typescript-eslint/unbound-method -- called with the `this` it is called with
-        WebGL2RenderingContext.prototype.getParameter,
-        {
-          apply: (real, context, [name]: [number]): unknown =>
-            name === unmaskedRenderer ? "A graphics card" : Reflect.apply(real, context, [name]),
-        },
-      );
-    });
+      prototype.getParameter = function (name) {
+        return name === unmaskedRenderer ? "A graphics card" : real.call(this, name);
+      };
+    }`);
     watched = await site.openFor(visitor, link);
   });
   after(() => site.dispose());
