@@ -15,6 +15,9 @@ export interface ExecOptions {
 /** The named ports of the console device that the agent in the guest opens (images/README.md has the protocol). */
 export const AGENT_PORTS = ["ringside.exec", "ringside.stdout", "ringside.stderr"] as const;
 
+/** Bytes of a command: what Linux takes as one argument of a program, MAX_ARG_STRLEN, with its final zero. */
+const LONGEST_COMMAND = 128 * 1024 - 1;
+
 /** The longest line that the agent sends; more means that something else writes to its port. */
 const LONGEST_REPLY = 256;
 
@@ -54,10 +57,19 @@ export class GuestAgent {
     return this.#ready;
   }
 
-  /** Resolves with the command's exit status when all its output went to the sinks. Waits for the agent to be there. */
+  /**
+   * Resolves with the command's exit status when all its output went to the sinks. Waits for the agent to be there. Rejects
+   * with a RangeError when the command is too long, with a GuestGoneError when the guest goes away.
+   */
   async run(text: string, options: ExecOptions = {}): Promise<number> {
     const { signal } = options;
     signal?.throwIfAborted();
+    const { length } = new TextEncoder().encode(text);
+    if (length > LONGEST_COMMAND) {
+      throw new RangeError(
+        `The command has ${length} bytes, and the guest takes at most ${LONGEST_COMMAND}: give it a file on a disk to run.`,
+      );
+    }
     let abort: (() => void) | undefined;
     try {
       return await new Promise<number>((resolve, reject) => {

@@ -131,6 +131,11 @@ describe("the agent in the guest", () => {
     assert.deepEqual([stdout.text, stderr.text], ["grüße\n", "careful\n"]);
   });
 
+  it("refuses a command that is longer than Linux takes", async () => {
+    const { agent } = await scene();
+    await assert.rejects(agent.run("é".repeat(65536)), /^RangeError: The command has 131072 bytes/);
+  });
+
   it("runs one command after the other", async () => {
     const { agent, guest } = await scene();
     await guest.write(1, bytes("ready\n"));
