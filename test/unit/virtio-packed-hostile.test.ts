@@ -187,7 +187,7 @@ describe("what breaks a packed ring", () => {
     let random = 12345;
     const next = (): number => (random = (Math.imul(random, 1103515245) + 12345) & 0x7fffffff) >>> 8;
     let [chains, stops] = [0, 0];
-    for (let round = 0; round < 300; round++) {
+    for (let round = 0; round < 100; round++) {
       const size = 1 + (next() % 20);
       const device = new HoldDevice({ size: 32, packed: true });
       const memory = new FakeMemory(1 << 16);
@@ -233,6 +233,6 @@ describe("what breaks a packed ring", () => {
       }
       assert.ok(device.held.length <= size);
     }
-    assert.ok(chains > 500 && stops > 100, `${chains} chains, ${stops} stops`);
+    assert.ok(chains > 150 && stops > 30, `${chains} chains, ${stops} stops`);
   });
 });

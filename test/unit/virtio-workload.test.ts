@@ -153,7 +153,7 @@ describe("random block workloads", () => {
         }
         for (const other of results.slice(1)) assert.deepEqual(other, results[0]);
       }),
-      { numRuns: 120 },
+      { numRuns: 60 },
     );
   });
 
