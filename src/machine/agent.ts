@@ -37,6 +37,12 @@ export class GuestAgent {
   #ready = false;
   #line = "";
   #current: Command | undefined;
+  /** Begins and ends each command: of this opening of the port. */
+  #tag = "";
+  /** Bytes of the running command, of which the agent has not said that it had them. */
+  #unheard = 0;
+  /** The same of commands that were lost. */
+  #owed = 0;
   readonly #waiting: Command[] = [];
 
   /** @param ports those named in AGENT_PORTS, in that order. */
@@ -47,8 +53,7 @@ export class GuestAgent {
     this.#stdout.connect({ write: (data) => this.#current?.options.stdout?.write(data) });
     this.#stderr.connect({ write: (data) => this.#current?.options.stderr?.write(data) });
     this.#exec.onGuestOpen = (open) => {
-      // Who opens it is asked for a sign of life: a guest that was suspended has the same agent as before.
-      if (open) void this.#exec.send(new TextEncoder().encode("hello\n"));
+      if (open) this.#greet();
       else this.gone("The guest closed the agent's port.", false);
     };
   }
@@ -92,19 +97,34 @@ export class GuestAgent {
   gone(reason: string, forGood: boolean): void {
     this.#ready = false;
     this.#line = "";
+    this.#owed += this.#unheard;
+    this.#unheard = 0;
     const ended = [this.#current, ...(forGood ? this.#waiting.splice(0) : [])];
     this.#current = undefined;
     for (const command of ended) command?.reject(new GuestGoneError(reason));
+  }
+
+  /**
+   * Asks whoever opened the port for a sign of life: a guest that was suspended has the same agent as before. That one may
+   * wait for the rest of a command that was lost on the way; it gets as many line ends, and the new tag keeps it from
+   * running what it has.
+   */
+  #greet(): void {
+    this.#tag = crypto.randomUUID().slice(0, 8);
+    this.#send(`${"\n".repeat(this.#owed + 1)}hello ${this.#tag}\n`);
+  }
+
+  #send(text: string): void {
+    void this.#exec.send(new TextEncoder().encode(text));
   }
 
   #next(): void {
     if (!this.#ready || this.#current) return;
     this.#current = this.#waiting.shift();
     if (!this.#current) return;
-    const text = new TextEncoder().encode(this.#current.text);
-    const length = new TextEncoder().encode(`${text.length}\n`);
-    void this.#exec.send(length);
-    void this.#exec.send(text);
+    const { text } = this.#current;
+    this.#unheard = new TextEncoder().encode(text).length;
+    this.#send(`${this.#tag} ${this.#unheard}\n${text}${this.#tag}\n`);
   }
 
   #receive(data: Uint8Array): undefined {
@@ -121,10 +141,12 @@ export class GuestAgent {
     if (line === "ready") {
       this.gone("The agent in the guest was started anew.", false);
       this.#ready = true;
+      this.#owed = 0;
       this.#onReady();
       this.#next();
       return;
     }
+    this.#unheard = 0;
     const status = /^exit (\d{1,3})$/.exec(line)?.[1];
     const command = this.#current;
     if (status === undefined || !command) return;

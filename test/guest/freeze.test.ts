@@ -79,7 +79,7 @@ EOF`);
     await using guest = await boot("");
     await guest.sh(
       "echo 0 >/sys/module/suspend/parameters/pm_test_delay; echo devices >/sys/power/pm_test; " +
-        "(sleep 0.5; echo freeze >/sys/power/state; echo $? >/tmp/frozen) >/dev/null 2>&1 &",
+        "(for i in 1 2 3; do sleep 0.5; echo freeze >/sys/power/state; done; echo $? >/tmp/frozen) >/dev/null 2>&1 &",
     );
     // It takes the agent away and brings it back: a command that runs just then is lost, as the caller is told.
     await until(

@@ -96,7 +96,7 @@ describe("the agent in the guest", () => {
   }
 
   async function greeted(guest: ConsoleDriver): Promise<void> {
-    assert.equal(new TextDecoder().decode(await guest.receive(1, 256)), "hello\n");
+    assert.match(new TextDecoder().decode(await guest.receive(1, 256)), /^\n*hello [0-9a-f]{8}\n$/);
   }
 
   const sink = (): { text: string; write(data: Uint8Array): undefined } => ({
@@ -108,12 +108,15 @@ describe("the agent in the guest", () => {
 
   async function command(guest: ConsoleDriver): Promise<string> {
     let text = new TextDecoder().decode(await guest.receive(1, 256));
-    const length = Number(/^(\d+)\n/.exec(text)?.[1]);
-    const start = text.indexOf("\n") + 1;
-    while (bytes(text.slice(start)).length < length)
+    const [header, tag, length] = /^(\w+) (\d+)\n/.exec(text) ?? [];
+    assert(header && tag, text);
+    const whole = Number(length) + `${tag}\n`.length;
+    while (bytes(text.slice(header.length)).length < whole)
       text += new TextDecoder().decode(await guest.receive(1, 256));
-    assert.equal(bytes(text.slice(start)).length, length);
-    return text.slice(start);
+    const body = bytes(text.slice(header.length));
+    assert.equal(body.length, whole);
+    assert.equal(new TextDecoder().decode(body.slice(Number(length))), `${tag}\n`);
+    return new TextDecoder().decode(body.slice(0, Number(length)));
   }
 
   it("gets commands with their length in bytes; output and status come back", async () => {
