@@ -133,42 +133,32 @@ describe("from the keyboard alone", { timeout: 3 * bootTimeout }, () => {
     const disk = dialog.getByRole("group", { name: /blk disk0/ });
     await disk.getByLabel("store").focus();
     await page.keyboard.type("memory");
-    await disk.getByLabel("size").focus();
+    await disk.getByLabel("size", { exact: true }).focus();
     await page.keyboard.press("ControlOrMeta+A");
     await page.keyboard.type("100");
     assert.match(await dialog.getByRole("status").innerText(), /512/);
     await page.keyboard.press("ControlOrMeta+A");
     await page.keyboard.type("8M");
     await disk.getByLabel("transport").focus();
-    await page.keyboard.type("mmio");
+    await page.keyboard.press("m"); // the first that begins so, as in every list
     assert.match(
       await dialog.getByRole("status").innerText(),
       /#memory=96M&.*device=blk,.*size=8M,transport=mmio/,
     );
     // Enter in a field starts the machine, as in every form.
-    await disk.getByLabel("size").focus();
+    await disk.getByLabel("size", { exact: true }).focus();
     await page.keyboard.press("Enter");
     await dialog.waitFor({ state: "detached" });
 
     await page.waitForFunction(() => window.ringside.config?.memory === 96 * 1024 ** 2);
     const config = await page.evaluate(() => window.ringside.config);
-    const added = config?.devices.find(({ device }) => device === "blk");
-    assert.deepEqual(added, {
-      device: "blk",
-      id: "disk0",
-      store: "memory",
-      size: 8 * 1024 ** 2,
-      path: undefined,
-      readonly: false,
-      transport: "mmio",
-      eventIdx: true,
-      indirect: true,
-      packed: false,
-      inOrder: false,
-      ringReset: true,
-      notificationData: false,
-      notifConfigData: false,
-    });
+    const added = config?.devices.find((device) => device.device === "blk");
+    assert(added);
+    const { id, store, size, transport, eventIdx, packed } = added;
+    assert.deepEqual(
+      { id, store, size, transport, eventIdx, packed },
+      { id: "disk0", store: "memory", size: 8 * 1024 ** 2, transport: "mmio", eventIdx: true, packed: false },
+    );
     assert.equal(page.url(), await page.evaluate(() => window.ringside.link));
   });
 
