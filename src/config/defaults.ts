@@ -1,4 +1,4 @@
-import type { DeviceConfig, DiskStore, MachineConfig, Transport } from "./types.ts";
+import type { BlockConfig, DeviceConfig, DiskStore, MachineConfig, Transport } from "./types.ts";
 
 /** The two fronts: each has stores that the other lacks, and a default machine of its own. */
 export type Platform = "browser" | "node";
@@ -81,8 +81,13 @@ export const STANDARD_DEVICE = {
 /** Request queues of one disk: far more than the guest has processors to use them. */
 export const MOST_BLOCK_QUEUES = 64;
 
+/** Of a disk's `timeout`: a week, in seconds. */
+export const LONGEST_TIMEOUT = 7 * 24 * 3600;
+
 /** What every disk has unless its options, or its store, say otherwise. */
 export const STANDARD_DISK = {
+  base: undefined,
+  timeout: 600,
   readonly: false,
   blkSize: 512,
   queues: 1,
@@ -108,29 +113,34 @@ export function impliedDevices(): DeviceConfig[] {
   ];
 }
 
+/** A copy-on-write disk over an image's own, as large as that. */
+export function diskFrom(id: string, image: string, platform: Platform): BlockConfig {
+  return { ...plainDisk(id, STANDARD_STORE[platform]), base: image, size: undefined, discard: true };
+}
+
+function plainDisk(id: string, store: "memory" | "idb"): BlockConfig {
+  return {
+    ...STANDARD_DEVICE,
+    ...STANDARD_DISK,
+    device: "blk",
+    transport: IMPLIED_TRANSPORT.blk,
+    id,
+    store,
+    size: STORES[store].size,
+    path: undefined,
+    discard: STORES[store].discards,
+    writeZeroes: true,
+  };
+}
+
 /** The machine of an empty text: the implied devices and one disk. A new object at each call. */
 export function defaultMachine(platform: Platform): MachineConfig {
-  const store = STANDARD_STORE[platform];
   return {
     image: "debian-busybox",
     memory: MEMORY.standard,
     append: "",
     mmio: "acpi",
     strict: false,
-    devices: [
-      ...impliedDevices(),
-      {
-        ...STANDARD_DEVICE,
-        ...STANDARD_DISK,
-        device: "blk",
-        transport: IMPLIED_TRANSPORT.blk,
-        id: "home",
-        store,
-        size: STORES[store].size,
-        path: undefined,
-        discard: STORES[store].discards,
-        writeZeroes: true,
-      },
-    ],
+    devices: [...impliedDevices(), plainDisk("home", STANDARD_STORE[platform])],
   };
 }

@@ -1,6 +1,7 @@
 import {
   defaultMachine,
   DISK,
+  LONGEST_TIMEOUT,
   MEMORY,
   MOST_BLOCK_QUEUES,
   MOST_VECTORS,
@@ -11,7 +12,14 @@ import {
   type Platform,
 } from "./defaults.ts";
 import type { Candidate } from "./similar.ts";
-import type { BlockConfig, CommonDeviceConfig, DeviceConfig, MachineConfig, Transport } from "./types.ts";
+import type {
+  BlockConfig,
+  CommonDeviceConfig,
+  DeviceConfig,
+  DiskStore,
+  MachineConfig,
+  Transport,
+} from "./types.ts";
 import { choice, formatSize, onOff, oneOf, size, text, type ValueType, wholeNumber } from "./values.ts";
 
 /**
@@ -182,6 +190,25 @@ const BLOCK_OPTIONS: OptionTable<BlockConfig> = {
     akin: ["file", "filename"],
     standard: () => undefined,
   },
+  base: {
+    word: "base",
+    type: text({
+      syntax: "IMAGE",
+      mostBytes: 2048,
+      pattern: /^\S(.*\S)?$/u,
+      expected: "the name of an image, or the address of a packed disk image",
+    }),
+    help: "shown where nothing was written: an image's disk, or a URL or path",
+    akin: ["backing", "backing_file", "image", "url"],
+    standard: () => STANDARD_DISK.base,
+  },
+  timeout: {
+    word: "timeout",
+    type: wholeNumber({ what: "seconds", least: 1, most: LONGEST_TIMEOUT }),
+    help: "seconds that I/O waits for a base's server before it fails",
+    akin: ["reconnect-delay", "reconnect", "patience"],
+    standard: () => STANDARD_DISK.timeout,
+  },
   store: {
     word: "store",
     type: choice("memory", "file", { name: "idb", akin: ["indexeddb"] }),
@@ -193,10 +220,11 @@ const BLOCK_OPTIONS: OptionTable<BlockConfig> = {
   size: {
     word: "size",
     type: size({ what: "a disk", ...DISK }),
-    help: "up to 1T in steps of 512 bytes",
+    help: "up to 1T, in steps of 512",
     akin: ["capacity"],
-    standard: ({ store }) => (store === undefined ? undefined : STORES[store].size),
-    standardHelp: "64M in memory, 256M in idb, a file's own",
+    standard: ({ store, base }) =>
+      store === undefined || base !== undefined ? undefined : STORES[store].size,
+    standardHelp: "64M in memory, 256M in idb, what a file or base has",
   },
   readonly: {
     word: "readonly",
@@ -224,8 +252,9 @@ const BLOCK_OPTIONS: OptionTable<BlockConfig> = {
     type: onOff,
     help: "offer VIRTIO_BLK_F_DISCARD",
     akin: ["trim", "unmap"],
-    standard: ({ store, readonly }) => readonly !== true && store !== undefined && STORES[store].discards,
-    standardHelp: "on, for a file or a readonly disk off",
+    standard: ({ store, base, readonly }) =>
+      readonly !== true && store !== undefined && rangesOf(store, base).discards,
+    standardHelp: "on, for a raw file or a readonly disk off",
   },
   writeZeroes: {
     word: "write_zeroes",
@@ -358,19 +387,34 @@ function checkDisk(config: BlockConfig): Conflict | undefined {
       expected: `a size in steps of ${blkSize} bytes`,
     };
   }
+  if (config.base === undefined && config.timeout !== STANDARD_DISK.timeout) {
+    return {
+      word: "timeout",
+      problem: "A disk without a base waits for no server",
+      expected: "timeout only with base=IMAGE",
+    };
+  }
   return checkRangeRequests(config);
 }
 
+/**
+ * Which requests for whole ranges a disk can do. With a base, what is in the store is changes, which any store can drop, and
+ * what the base has cannot be erased.
+ */
+function rangesOf(store: DiskStore, base: string | undefined): { discards: boolean; erases: boolean } {
+  return base === undefined ? STORES[store] : { discards: true, erases: false };
+}
+
 /** What a disk can only do if its store can, and if it may be written. */
-function checkRangeRequests({ store, readonly, ...config }: BlockConfig): Conflict | undefined {
-  const { discards, erases } = STORES[store];
+function checkRangeRequests({ store, base, readonly, ...config }: BlockConfig): Conflict | undefined {
+  const { discards, erases } = rangesOf(store, base);
   const possible = { discard: discards, writeZeroes: true, secureErase: erases } as const;
   for (const key of ["discard", "writeZeroes", "secureErase"] as const) {
     if (!config[key] || (possible[key] && !readonly)) continue;
     const { word } = BLOCK_OPTIONS[key];
     return {
       word,
-      problem: `A disk ${readonly ? "that is readonly" : `with store=${store}`} has no ${word}`,
+      problem: `A disk ${readonly ? "that is readonly" : `with ${base === undefined ? `store=${store}` : "a base"}`} has no ${word}`,
       expected: `${word}=off`,
     };
   }

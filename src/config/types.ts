@@ -48,10 +48,17 @@ export interface BlockConfig extends CommonDeviceConfig {
   /** Name of the disk: its serial number in the guest, its key in a store. Unique in a machine, at most 20 bytes. */
   id: string;
   store: DiskStore;
-  /** Bytes, a multiple of 512. For `file` it may be undefined: the file's own size. */
+  /** Bytes, a multiple of 512. For `file` and with a base it may be undefined: what is behind it knows. */
   size: number | undefined;
   /** The file behind `store=file`. */
   path: string | undefined;
+  /**
+   * What the disk shows where nothing was written to it; the store has the changes. The name of an image (its root disk), or
+   * where a packed image is: a URL, in Node also a path, or that of a raw image file.
+   */
+  base: string | undefined;
+  /** Seconds that a request waits for a base's server that does not answer before it fails. */
+  timeout: number;
   readonly: boolean;
   /** Bytes in a logical block: 512, 1024, 2048 or 4096 (virtio 1.3, 5.2.5, VIRTIO_BLK_F_BLK_SIZE). */
   blkSize: number;

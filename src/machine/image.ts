@@ -7,6 +7,8 @@ export interface ImageManifest {
   description: string;
   /** The kernel as an ELF file, and an initramfs (cpio). */
   files: { kernel: ImageFile; initrd: ImageFile };
+  /** The root file system, as a packed disk image (src/backends/disk/image/); without one the initramfs is all there is. */
+  disk?: ImageDisk;
   /** The kernel's command line; a machine's `append` is put after it. */
   kernelParameters: string;
   /** The kernel takes `virtio_mmio.device=` parameters (CONFIG_VIRTIO_MMIO_CMDLINE_DEVICES); it does not unless true. */
@@ -15,6 +17,17 @@ export interface ImageManifest {
   memory: { minimum: number; recommended: number };
   /** What it was made of, one entry a Debian package, with the pointer to its source. */
   packages: ImagePackage[];
+}
+
+export interface ImageDisk {
+  /** The index of the packed image, relative to the manifest. */
+  index: string;
+  /** Bytes of the disk. */
+  size: number;
+  /** Bytes of all its parts as they are stored and transferred. A machine fetches what it touches. */
+  storedSize: number;
+  /** Stands for the content, as `DiskBase.identity`. */
+  identity: string;
 }
 
 export interface ImageFile {

@@ -1,3 +1,4 @@
+import { rootDisk } from "../config/root-disk.ts";
 import type { BlockConfig, DeviceConfig, MachineConfig } from "../config/types.ts";
 import { BlockDevice } from "../virtio/block.ts";
 import type { BlockBackend } from "../virtio/block-backend.ts";
@@ -10,7 +11,7 @@ import { AGENT_PORTS, type ExecOptions, GuestAgent } from "./agent.ts";
 import { Board } from "./board.ts";
 import { type DeviceDescription, describeDevice } from "./describe.ts";
 export type { DeviceDescription } from "./describe.ts";
-import type { GuestImage } from "./image.ts";
+import type { GuestImage, ImageManifest } from "./image.ts";
 import { PanicWatch } from "./panic.ts";
 import { SerialOutput } from "./serial.ts";
 import { type DriverViolation, ViolationLog } from "./violations.ts";
@@ -269,7 +270,7 @@ export class Machine {
     }
     try {
       const { config, image } = this.#options;
-      board.load(image, config.append);
+      board.load(image, [...rootParameter(config, image.manifest), config.append].join(" "));
     } catch (error) {
       board.dispose();
       throw error;
@@ -345,6 +346,12 @@ export class Machine {
     this.#options.onMessage?.("warning", violation.text);
     this.#options.onViolation?.(violation);
   }
+}
+
+/** Tells the image's initramfs the serial number of its root disk. */
+function rootParameter(config: MachineConfig, { disk }: ImageManifest): string[] {
+  const root = disk && rootDisk(config);
+  return root ? [`ringside.root=${root.id}`] : [];
 }
 
 function describeError(error: unknown): string {

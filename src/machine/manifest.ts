@@ -31,6 +31,8 @@ function firstWrong(json: unknown): string | undefined {
     const wrong = firstWrongInFile(record(files[name]));
     if (wrong !== undefined) return `files.${name}.${wrong}`;
   }
+  const wrongInDisk = manifest["disk"] === undefined ? undefined : firstWrongInDisk(record(manifest["disk"]));
+  if (wrongInDisk !== undefined) return `disk.${wrongInDisk}`;
   const packages = manifest["packages"];
   if (!Array.isArray(packages)) return "packages";
   for (const entry of packages.map(record)) {
@@ -46,6 +48,22 @@ function firstWrongInFile(file: Record<string, unknown>): string | undefined {
   if (encoding !== "gzip" && encoding !== "identity") return "encoding";
   if (typeof sha256 !== "string" || !/^[0-9a-f]{64}$/.test(sha256)) return "sha256";
   return ["storedSize", "size"].find((name) => !isLength(file[name]));
+}
+
+function firstWrongInDisk({
+  index,
+  size,
+  storedSize,
+  identity,
+}: Record<string, unknown>): string | undefined {
+  if (typeof index !== "string" || !/^[A-Za-z0-9_-]+\/index\.json$/.test(index)) return "index";
+  if (!isDiskLength(size)) return "size";
+  if (!isDiskLength(storedSize)) return "storedSize";
+  return typeof identity === "string" && /^[\x21-\x7e]{1,200}$/.test(identity) ? undefined : "identity";
+}
+
+function isDiskLength(value: unknown): boolean {
+  return typeof value === "number" && Number.isSafeInteger(value) && value > 0;
 }
 
 function isLength(value: unknown): boolean {

@@ -1,5 +1,6 @@
 import { parseConfig } from "../config/grammar.ts";
 import { checkPlatform } from "../config/platform.ts";
+import { withRootDisk } from "../config/root-disk.ts";
 import type { MachineConfig } from "../config/types.ts";
 import type { ExecOptions } from "../machine/agent.ts";
 import { checkFits } from "../machine/fits.ts";
@@ -65,12 +66,13 @@ export async function openMachine(
   options: OpenOptions = {},
 ): Promise<OpenMachine> {
   const given = typeof config === "string" ? parseConfig(config, "node") : config;
-  const parsed = options.strict ? { ...given, strict: true } : given;
-  checkPlatform(parsed, "node");
+  checkPlatform(given, "node");
   const [image, wasm] = await Promise.all([
-    loadImage(parsed.image, options.images ?? IMAGES_FOLDER),
+    loadImage(given.image, options.images ?? IMAGES_FOLDER),
     loadWasm(),
   ]);
+  const complete = withRootDisk(given, image.manifest.disk !== undefined, "node");
+  const parsed = options.strict ? { ...complete, strict: true } : complete;
   checkFits(parsed, image.manifest);
   const disks = await openDisks(parsed, options.onMessage);
   const states = new States(options.onState);

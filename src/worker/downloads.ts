@@ -1,6 +1,6 @@
-import type { GuestImage } from "../machine/image.ts";
+import type { GuestImage, ImageManifest } from "../machine/image.ts";
 import type { ProgressListener } from "./download.ts";
-import { loadImage } from "./images.ts";
+import { loadImage, loadManifest } from "./images.ts";
 import { loadWasm } from "./wasm.ts";
 
 /**
@@ -12,7 +12,7 @@ export class Downloads {
   readonly #onProgress: ProgressListener;
   readonly #stop = new AbortController();
   #wasm: Promise<WebAssembly.Module> | undefined;
-  #image: { name: string; loading: Promise<GuestImage>; stop: AbortController } | undefined;
+  #image: LoadingImage | undefined;
 
   constructor(base: URL, onProgress: ProgressListener) {
     this.#base = base;
@@ -28,19 +28,37 @@ export class Downloads {
     return this.#wasm;
   }
 
+  /** What an image is, which is known before it is here. Rejects with a DownloadError. */
+  manifest(name: string): Promise<ImageManifest> {
+    return this.#loading(name).manifest;
+  }
+
   /** A guest image, verified. Rejects with a DownloadError. */
   image(name: string): Promise<GuestImage> {
+    return this.#loading(name).whole;
+  }
+
+  #loading(name: string): LoadingImage {
     if (this.#image?.name !== name) {
       this.#image?.stop.abort();
       const stop = new AbortController();
-      const loading = loadImage(name, this.#base, this.#onProgress, stop.signal);
-      const image = (this.#image = { name, loading, stop });
-      loading.catch(() => {
+      const manifest = loadManifest(name, this.#base, stop.signal);
+      const whole = loadImage(name, manifest, this.#base, this.#onProgress, stop.signal);
+      const image = (this.#image = { name, manifest, whole, stop });
+      whole.catch(() => {
         // The other file of the pair is of no use alone.
         stop.abort();
         if (this.#image === image) this.#image = undefined;
       });
     }
-    return this.#image.loading;
+    return this.#image;
   }
+}
+
+interface LoadingImage {
+  name: string;
+  manifest: Promise<ImageManifest>;
+  /** With its kernel and its initramfs. */
+  whole: Promise<GuestImage>;
+  stop: AbortController;
 }

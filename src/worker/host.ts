@@ -1,3 +1,4 @@
+import { withRootDisk } from "../config/root-disk.ts";
 import type { MachineConfig } from "../config/types.ts";
 import { checkFits } from "../machine/fits.ts";
 import { Machine } from "../machine/machine.ts";
@@ -150,15 +151,17 @@ export class MachineHost implements HostApi {
 
   /** Disks, image and CPU put together; the machine owns the disks from then on. */
   async #assemble({ config, withoutDisks }: StartRequest, signal: AbortSignal): Promise<Machine> {
-    const present: MachineConfig = {
-      ...config,
-      devices: config.devices.filter(
-        (device) => device.device !== "blk" || !withoutDisks.includes(device.id),
-      ),
-    };
     // The disks are opened meanwhile: whether one is busy should not wait for the download.
     const downloads = Promise.all([this.#downloads.image(config.image), this.#downloads.wasm()]);
     downloads.catch(() => undefined);
+    const { disk } = await abortable(this.#downloads.manifest(config.image), signal);
+    const complete = withRootDisk(config, disk !== undefined, "browser");
+    const present: MachineConfig = {
+      ...complete,
+      devices: complete.devices.filter(
+        (device) => device.device !== "blk" || !withoutDisks.includes(device.id),
+      ),
+    };
     const onMessage: HostListener["onMessage"] = (level, text) => this.#listener?.onMessage(level, text);
     const disks = await openDisks(present, onMessage);
     try {

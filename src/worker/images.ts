@@ -4,26 +4,11 @@ import { readManifest } from "../machine/manifest.ts";
 import { counted, DownloadError, request, type ProgressListener } from "./download.ts";
 
 /**
- * Loads the image `name` from `images/NAME/` below `base`.
- * Rejects with a DownloadError or an ImageError: a plain sentence on what is missing, cut short or not what was promised.
+ * Loads the manifest of the image `name` from `images/NAME/` below `base`.
+ * Rejects with a DownloadError or an ImageError: a plain sentence on what is missing or not what was promised.
  */
-export async function loadImage(
-  name: string,
-  base: URL,
-  onProgress: ProgressListener,
-  signal: AbortSignal,
-): Promise<GuestImage> {
-  const folder = new URL(`images/${encodeURIComponent(name)}/`, base);
-  const manifest = await loadManifest(name, new URL("manifest.json", folder), signal);
-  const { kernel, initrd } = manifest.files;
-  const [kernelBytes, initrdBytes] = await Promise.all([
-    loadFile("Kernel", kernel, new URL(kernel.path, folder), onProgress, signal),
-    loadFile("Initial file system", initrd, new URL(initrd.path, folder), onProgress, signal),
-  ]);
-  return { manifest, kernel: kernelBytes, initrd: initrdBytes };
-}
-
-async function loadManifest(name: string, url: URL, signal: AbortSignal): Promise<ImageManifest> {
+export async function loadManifest(name: string, base: URL, signal: AbortSignal): Promise<ImageManifest> {
+  const url = new URL("manifest.json", folderOf(name, base));
   const what = `The guest image "${name}"`;
   const response = await request(url, what, signal);
   let manifest: unknown;
@@ -36,6 +21,28 @@ async function loadManifest(name: string, url: URL, signal: AbortSignal): Promis
     });
   }
   return readManifest(manifest, `The file ${url.pathname}`, name);
+}
+
+/** Loads the files that the manifest of the image `name` tells of. Rejects as loadManifest does, or as `manifest` did. */
+export async function loadImage(
+  name: string,
+  manifest: Promise<ImageManifest>,
+  base: URL,
+  onProgress: ProgressListener,
+  signal: AbortSignal,
+): Promise<GuestImage> {
+  const { files } = await manifest;
+  const folder = folderOf(name, base);
+  const { kernel, initrd } = files;
+  const [kernelBytes, initrdBytes] = await Promise.all([
+    loadFile("Kernel", kernel, new URL(kernel.path, folder), onProgress, signal),
+    loadFile("Initial file system", initrd, new URL(initrd.path, folder), onProgress, signal),
+  ]);
+  return { manifest: await manifest, kernel: kernelBytes, initrd: initrdBytes };
+}
+
+function folderOf(name: string, base: URL): URL {
+  return new URL(`images/${encodeURIComponent(name)}/`, base);
 }
 
 async function loadFile(

@@ -42,6 +42,21 @@ describe("what a disk offers, in the text", () => {
     assert.equal(formatConfig(parseConfig(plain, "node"), "node"), "device=none&device=blk");
   });
 
+  it("has a base, whose size it takes, and gives changes back on any store", () => {
+    const found = disk("base=debian");
+    assert.deepEqual(
+      [found.base, found.size, found.store, found.timeout],
+      ["debian", undefined, "memory", 600],
+    );
+    assert.equal(disk("base=debian,size=2G").size, 2 * 1024 ** 3);
+    assert.equal(disk("base=debian,path=a.overlay").store, "file");
+    assert.equal(disk("base=debian,path=a.overlay").discard, true);
+    assert.equal(disk("base=debian,readonly=on").discard, false);
+    const whole = "device=none&device=blk,id=root,base=https://example.org/a?b=c%2Cd,timeout=30,size=2G";
+    assert.equal(disk(whole.slice("device=none&device=blk,".length)).base, "https://example.org/a?b=c,d");
+    assert.equal(formatConfig(parseConfig(whole, "node"), "node").includes("timeout=30"), true);
+  });
+
   it("refuses what cannot be, and says what could", () => {
     const cases: [options: string, message: RegExp][] = [
       ["blk_size=513", /512, 1024, 2048 or 4096/],
@@ -53,6 +68,11 @@ describe("what a disk offers, in the text", () => {
       ["readonly=on,discard=on", /A disk that is readonly has no discard/],
       ["readonly=on,write_zeroes=on", /A disk that is readonly has no write_zeroes/],
       ["size=1536,blk_size=1024", /cannot be divided into blocks of 1024 bytes/],
+      ["base=debian,secure_erase=on", /A disk with a base has no secure_erase/],
+      ["timeout=30", /A disk without a base waits for no server/],
+      ["base=debian,timeout=0", /a number of seconds from 1 to/],
+      ["backing_file=debian", /base/],
+      ["base=", /"base" is empty/],
       ["num-queues=4", /queues/],
       ["logical_block_size=4096", /blk_size/],
     ];

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import type { Platform } from "../../src/config/defaults.ts";
+import { LONGEST_TIMEOUT, STANDARD_DISK, type Platform } from "../../src/config/defaults.ts";
 import { ConfigError } from "../../src/config/error.ts";
 import { formatConfig, parseConfig } from "../../src/config/grammar.ts";
 import type { BlockConfig, DeviceConfig, MachineConfig } from "../../src/config/types.ts";
@@ -56,6 +56,8 @@ function onlyPossible(device: DeviceConfig): DeviceConfig {
 const sectors = (most: number) => fc.integer({ min: 1, max: most / 512 }).map((count) => count * 512);
 const diskIds = fc.oneof(fc.constantFrom("disk0", "disk1", "home"), name(/^[A-Za-z0-9._-]{1,20}$/));
 const features = {
+  base: fc.constant(undefined),
+  timeout: fc.integer({ min: 1, max: LONGEST_TIMEOUT }),
   readonly: fc.boolean(),
   blkSize: fc.constantFrom(512, 1024, 2048, 4096),
   queues: fc.integer({ min: 1, max: 64 }),
@@ -67,18 +69,35 @@ const features = {
 
 /** Without what its store, being read-only or its size forbids. */
 function asStoreHas(disk: BlockConfig): BlockConfig {
-  const { store, readonly, size } = disk;
+  const { store, base, readonly, size } = disk;
   return {
     ...disk,
+    timeout: base === undefined ? STANDARD_DISK.timeout : disk.timeout,
     blkSize: size !== undefined && size % disk.blkSize !== 0 ? 512 : disk.blkSize,
-    discard: disk.discard && store !== "file" && !readonly,
+    discard: disk.discard && (store !== "file" || base !== undefined) && !readonly,
     writeZeroes: disk.writeZeroes && !readonly,
-    secureErase: disk.secureErase && store === "memory" && !readonly,
+    secureErase: disk.secureErase && store === "memory" && base === undefined && !readonly,
   };
 }
 
+const bases = {
+  base: awkwardText.filter((text) => /^\S(.*\S)?$/u.test(text)),
+  size: fc.option(sectors(2 ** 31), { nil: undefined }),
+};
+
 const disks: fc.Arbitrary<BlockConfig> = fc
   .oneof(
+    fc.constantFrom("memory" as const, "idb" as const).chain((store) =>
+      record({
+        device: fc.constant("blk" as const),
+        id: diskIds,
+        store: fc.constant(store),
+        path: fc.constant(undefined),
+        ...features,
+        ...common,
+        ...bases,
+      }),
+    ),
     fc.constantFrom("memory" as const, "idb" as const).chain((store) =>
       record({
         device: fc.constant("blk" as const),
