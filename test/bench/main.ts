@@ -5,7 +5,9 @@ import { type BenchOptions, parseOptions, usage } from "./options.ts";
 import type { Part } from "./part.ts";
 import { boot } from "./parts/boot.ts";
 import { console_ } from "./parts/console.ts";
+import { debian } from "./parts/debian.ts";
 import { disk } from "./parts/disk.ts";
+import { fio } from "./parts/fio.ts";
 import { observer } from "./parts/observer.ts";
 import { page } from "./parts/page.ts";
 import { rings } from "./parts/rings.ts";
@@ -13,7 +15,7 @@ import type { Row } from "./result.ts";
 import { type Surroundings, surroundings } from "./surroundings.ts";
 import { table } from "./table.ts";
 
-const PARTS: readonly Part[] = [boot, page, disk, rings, console_, observer];
+const PARTS: readonly Part[] = [boot, page, debian, fio, disk, rings, console_, observer];
 
 async function main(options: BenchOptions): Promise<void> {
   await peerFiles();

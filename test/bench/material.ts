@@ -1,11 +1,12 @@
 /** What the peers boot: the same kernel and the same initramfs, made by `npm run images`, and SeaBIOS from Debian. */
 import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { access, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type CpioEntry, writeCpio } from "../../images/pack/cpio.ts";
 import { closure, type Module, moduleName, readModule } from "../../images/pack/modules.ts";
 import { unpack, type Package } from "../../images/packages.ts";
 import { run } from "../../images/run.ts";
+import type { ImageManifest } from "../../src/machine/image.ts";
 
 export const PROJECT = join(import.meta.dirname, "../..");
 export const IMAGE = "debian-busybox";
@@ -31,23 +32,50 @@ export interface PeerFiles {
   library: string;
 }
 
-/** @throws MissingMaterial */
-export async function peerFiles(): Promise<PeerFiles> {
+/** What plain v86 boots `image` from. @throws MissingMaterial */
+export async function peerFiles(image = IMAGE): Promise<PeerFiles> {
+  const cache = join(PROJECT, ".cache/images", image);
   const files = {
     bios: join(SEABIOS, "bios-256k.bin"),
     vgaBios: join(SEABIOS, "vgabios-stdvga.bin"),
-    bzImage: join(CACHE, "bzImage"),
-    initrd: join(CACHE, "initrd"),
+    bzImage: join(cache, "bzImage"),
+    initrd: join(cache, "initrd"),
     wasm: join(PROJECT, "node_modules/v86/build/v86.wasm"),
     library: join(PROJECT, "node_modules/v86/build/libv86.mjs"),
   };
   const how = {
     bios: `Install Debian's package: apt-get install seabios (or say where its files are in RINGSIDE_SEABIOS).`,
-    image: `Make the guest image with: npm run images -- --refresh`,
+    image: `Make the guest image with: npm run images -- ${image} --refresh`,
   };
   for (const path of [files.bios, files.vgaBios]) await need(path, how.bios);
   for (const path of [files.bzImage, files.initrd]) await need(path, how.image);
   return files;
+}
+
+export interface DebianFiles {
+  files: PeerFiles;
+  /** The file system as one file, and its bytes. */
+  disk: string;
+  size: number;
+  /** Bytes of the packed image. */
+  storedSize: number;
+  /** The kernel's. */
+  parameters: string;
+}
+
+/** The debian image: what plain v86 boots it from, and its disk as one file. @throws MissingMaterial */
+export async function debianFiles(): Promise<DebianFiles> {
+  const files = await peerFiles("debian");
+  const disk = join(PROJECT, ".cache/images/debian/disk.raw");
+  const manifest = join(PROJECT, "public/images/debian/manifest.json");
+  const how = "Make the guest image with: npm run images -- debian --refresh";
+  await access(disk).catch((cause: unknown) => {
+    throw new MissingMaterial(`The benchmark's peer needs ${disk}. ${how}`, { cause });
+  });
+  await need(manifest, how);
+  const image = JSON.parse(await readFile(manifest, "utf8")) as ImageManifest;
+  const storedSize = image.disk?.storedSize ?? 0;
+  return { files, disk, size: (await stat(disk)).size, storedSize, parameters: image.kernelParameters };
 }
 
 async function need(path: string, how: string): Promise<void> {

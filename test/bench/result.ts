@@ -1,7 +1,7 @@
 import { type Sample, sampleOf } from "./statistics.ts";
 
-/** s: seconds by the clock. cpu s: seconds of processor time. M: million guest instructions. /s: a second. Empty: a count. */
-export type Unit = "s" | "cpu s" | "M" | "/s" | "";
+/** s: seconds by the clock. cpu s: seconds of processor time. M: million guest instructions. /s: a second. MB: 10^6 bytes. MB/s, MiB. Empty: a count. */
+export type Unit = "s" | "cpu s" | "M" | "/s" | "MB" | "MB/s" | "MiB" | "";
 
 /** One line of the table. */
 export interface Row {
@@ -34,6 +34,14 @@ export function compare({ part, name, unit, ours, peer, peerName, target }: Comp
   const ratio = mine.median / theirs.median;
   const row: Row = { part, name, unit, ours: mine, peer: theirs, peerName, ratio };
   return target === undefined ? row : { ...row, target, met: ratio <= target };
+}
+
+/** As `compare`, for rates: the ratio is that of the times, so that below 1 is faster here, too. */
+export function compareRates(comparison: Comparison): Row {
+  const { target, ...rest } = comparison;
+  const row = compare(rest);
+  const ratio = row.peer!.median / row.ours.median;
+  return target === undefined ? { ...row, ratio } : { ...row, ratio, target, met: ratio <= target };
 }
 
 export function single(

@@ -1,9 +1,12 @@
 /** What /init writes to the kernel's log as the first thing. */
-const IN_INIT = "ringside: init";
+export const IN_INIT = "ringside: init";
 
 const NEWLINE = 10;
 
-/** Watches a console for the moment in which the guest is in /init. */
+/** What the image's init writes there before the first login. */
+export const AT_PROMPT = "ringside: prompt";
+
+/** Watches a console for the moment in which the guest is in /init, or at another mark. */
 export class InitWatch {
   readonly reached: Promise<void>;
   #resolve!: () => void;
@@ -11,7 +14,10 @@ export class InitWatch {
   #lines: string[] = [];
   #done = false;
 
-  constructor() {
+  readonly #mark: string;
+
+  constructor(mark = IN_INIT) {
+    this.#mark = mark;
     this.reached = new Promise((resolve) => (this.#resolve = resolve));
   }
 
@@ -29,7 +35,7 @@ export class InitWatch {
     }
     this.#lines.push(this.#line);
     if (this.#lines.length > 40) this.#lines.shift();
-    this.#done = this.#line.includes(IN_INIT);
+    this.#done = this.#line.includes(this.#mark);
     this.#line = "";
     if (this.#done) this.#resolve();
   }

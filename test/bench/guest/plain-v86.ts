@@ -33,7 +33,8 @@ export interface PlainV86Options {
   cmdline: string;
   /** Bytes. */
   memory_size: number;
-  hda?: { buffer: ArrayBuffer };
+  hda?: { buffer: ArrayBuffer } | { url: string; async: true; size: number };
+  hdb?: { buffer: ArrayBuffer };
   virtio_console?: boolean;
 }
 
