@@ -1,0 +1,69 @@
+import { toHex } from "./table.ts";
+
+/** A stored file is not what its name says. The message completes "…, but" or stands after a colon. */
+export class WrongPart extends Error {
+  override readonly name = "WrongPart";
+}
+
+/**
+ * The content of a stored file of an image: exactly `length` bytes with that SHA-256 (hexadecimal digits). Takes no more
+ * memory than `length` and a bounded rest, whatever is in the file.
+ * Rejects with WrongPart.
+ */
+export async function decodePart(
+  stored: Uint8Array<ArrayBuffer>,
+  digest: string,
+  length: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  let problem = "it is no gzip file";
+  if (stored[0] === 0x1f && stored[1] === 0x8b) {
+    try {
+      const content = await gunzip(stored, length);
+      if ((await sha256(content)) === digest) return content;
+      problem = "its checksum is wrong";
+    } catch (error) {
+      problem = error instanceof WrongPart ? error.message : "it is cut short or damaged";
+    }
+  }
+  // Some servers recognise gzip and declare it as an encoding, and then the browser has undone it.
+  if (stored.length === length && (await sha256(stored)) === digest) return stored;
+  throw new WrongPart(problem);
+}
+
+/** Hexadecimal digits. */
+export async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  return toHex(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
+}
+
+/** Bytes that the decoder gets at a time: it makes up to a thousand times as many before it can be stopped. */
+const PIECE = 8 * 1024;
+
+/** Exactly `length` bytes, or a rejection. */
+async function gunzip(stored: Uint8Array<ArrayBuffer>, length: number): Promise<Uint8Array<ArrayBuffer>> {
+  const decoder = new DecompressionStream("gzip");
+  const writer = decoder.writable.getWriter();
+  const reader = decoder.readable.getReader() as ReadableStreamDefaultReader<Uint8Array>;
+  const feed = async (): Promise<void> => {
+    for (let at = 0; at < stored.length; at += PIECE) await writer.write(stored.subarray(at, at + PIECE));
+    await writer.close();
+  };
+  // Its failure is the reader's as well.
+  const fed = feed().catch(() => undefined);
+  const content = new Uint8Array(length);
+  let filled = 0;
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      if (filled + value.length > length) throw new WrongPart("it has more bytes than the index says");
+      content.set(value, filled);
+      filled += value.length;
+    }
+  } catch (error) {
+    await reader.cancel().catch(() => undefined);
+    throw error;
+  }
+  await fed;
+  if (filled !== length) throw new WrongPart("it has fewer bytes than the index says");
+  return content;
+}
