@@ -8,7 +8,7 @@ import { Cpu } from "./cpu.ts";
 import type { GuestImage } from "./image.ts";
 import { InterruptController } from "./interrupts.ts";
 import { MmioBus } from "./mmio.ts";
-import { PciBus } from "./pci.ts";
+import { LAST_SLOT, PciBus } from "./pci.ts";
 import { SMBIOS_ADDRESS, smbiosTables } from "./smbios.ts";
 import { plugVirtio } from "./virtio-function.ts";
 
@@ -40,18 +40,22 @@ const MMIO_DEVICES = 256;
 
 /** IOAPIC pins 16 to 19 carry PCI interrupts; without an IOAPIC these PIC lines do. */
 const PCI_LINES = [11, 10, 5, 7].map((irq, i) => ({ gsi: 16 + i, irq }));
+/** Of every slot, also of those that are empty: something may be plugged in later. */
+const PCI_ROUTES = Array.from({ length: LAST_SLOT }, (_, i) => ({
+  slot: i + 1,
+  ...PCI_LINES[i % PCI_LINES.length]!,
+}));
 /** virtio-mmio interrupts must be the same number for both, so they use ISA lines that nothing else has. */
 const MMIO_LINES = [5, 10, 11, 7].map((irq) => ({ gsi: irq, irq }));
 
 /** One power cycle of a machine: a CPU, its buses with the devices plugged in, and the tables that announce them. */
 export class Board {
   readonly cpu: Cpu;
-  /** For each device, where the guest finds it. */
-  readonly places: string[] = [];
   readonly #interrupts: InterruptController;
   readonly #mmio: MmioBus;
   readonly #pci: PciBus;
-  readonly #pciDevices: AcpiDevices["pci"][number][] = [];
+  /** Where the guest finds each device, and its slot on PCI. */
+  readonly #plugged = new Map<VirtioDevice, { place: string; slot: number | undefined }>();
   readonly #mmioDevices: AcpiDevices["mmio"][number][] = [];
   readonly #announcement: MmioAnnouncement;
 
@@ -73,10 +77,35 @@ export class Board {
     this.#mmio = new MmioBus(cpu);
     this.#pci = new PciBus(cpu, this.#mmio);
     this.#connectPower(options);
-    for (const device of options.devices) {
-      const onPci = device.transport === "pci" || device.transport === "pci-transitional";
-      this.places.push(onPci ? this.#plugPci(device) : this.#plugMmio(device));
-    }
+    for (const device of options.devices) this.plug(device);
+  }
+
+  /**
+   * Puts a device onto its bus. A guest that runs looks for new functions on PCI when it is told to, and never for new
+   * pages of virtio-mmio. @throws RangeError when there are more devices than places for them.
+   */
+  plug(device: BoardDevice): void {
+    const plugged = onPci(device.transport) ? this.#plugPci(device) : this.#plugMmio(device);
+    this.#plugged.set(device.device, plugged);
+  }
+
+  /** Takes a device off the PCI bus, whatever the guest does with it; its slot and its addresses are free again. */
+  unplug(device: VirtioDevice): void {
+    const slot = this.#plugged.get(device)?.slot;
+    if (slot === undefined) return;
+    this.#plugged.delete(device);
+    this.#pci.remove(slot);
+    device.dispose();
+  }
+
+  /** Where the guest finds a device: `00:02.0` on PCI, `0xfea00000` on MMIO; undefined when it is not on this board. */
+  place(device: VirtioDevice): string | undefined {
+    return this.#plugged.get(device)?.place;
+  }
+
+  /** The places of all devices, in the order in which they were plugged in. */
+  get places(): string[] {
+    return [...this.#plugged.values()].map(({ place }) => place);
   }
 
   /**
@@ -85,7 +114,7 @@ export class Board {
    */
   load(image: GuestImage, append: string): void {
     const cmdline = this.#announcement === "cmdline";
-    const { bytes, rsdp } = acpiTables({ pci: this.#pciDevices, mmio: cmdline ? [] : this.#mmioDevices });
+    const { bytes, rsdp } = acpiTables({ pci: PCI_ROUTES, mmio: cmdline ? [] : this.#mmioDevices });
     const parameters = [
       image.manifest.kernelParameters,
       ...(cmdline ? this.#mmioDevices.map(mmioParameter) : []),
@@ -100,9 +129,9 @@ export class Board {
     this.cpu.dispose();
   }
 
-  #plugPci({ device, transport, vectors }: BoardDevice): string {
-    const slot = this.#pciDevices.length + 1;
-    const { gsi, irq } = PCI_LINES[(slot - 1) % PCI_LINES.length]!;
+  #plugPci({ device, transport, vectors }: BoardDevice): { place: string; slot: number } {
+    const slot = this.#pci.freeSlot();
+    const { gsi, irq } = PCI_ROUTES[slot - 1]!;
     plugVirtio(this.#pci, device, {
       slot,
       memory: this.cpu.memory,
@@ -111,11 +140,10 @@ export class Board {
       vectors,
       transitional: transport === "pci-transitional",
     });
-    this.#pciDevices.push({ slot, gsi, irq });
-    return `00:${slot.toString(16).padStart(2, "0")}.0`;
+    return { place: `00:${slot.toString(16).padStart(2, "0")}.0`, slot };
   }
 
-  #plugMmio({ device, transport: version }: BoardDevice): string {
+  #plugMmio({ device, transport: version }: BoardDevice): { place: string; slot: undefined } {
     const index = this.#mmioDevices.length;
     if (index === MMIO_DEVICES)
       throw new RangeError(`There is room for ${MMIO_DEVICES} virtio-mmio devices.`);
@@ -127,7 +155,7 @@ export class Board {
     this.#mmio.map(start, MMIO_STEP, transport);
     device.connect(this.cpu.memory, transport);
     this.#mmioDevices.push({ start, length: MMIO_BYTES, gsi });
-    return `0x${start.toString(16)}`;
+    return { place: `0x${start.toString(16)}`, slot: undefined };
   }
 
   /** Soft-off by the ACPI sleep register, reset by the reset control register. */
@@ -148,6 +176,11 @@ export class Board {
       onReset();
     };
   }
+}
+
+/** Only what is on PCI can come and go while the guest runs. */
+export function onPci(transport: Transport): boolean {
+  return transport === "pci" || transport === "pci-transitional";
 }
 
 /**

@@ -29,13 +29,17 @@ export interface DeviceDescription {
   }[];
 }
 
+export function driverReady(device: VirtioDevice): boolean {
+  return (device.status & READY) === Status.DRIVER_OK;
+}
+
 export function describeDevice(config: DeviceConfig, device: VirtioDevice, address = ""): DeviceDescription {
   return {
     kind: config.device,
     id: config.device === "blk" ? config.id : undefined,
     transport: config.transport,
     address,
-    driverReady: (device.status & READY) === Status.DRIVER_OK,
+    driverReady: driverReady(device),
     status: device.status,
     features: featureNames(device.kind, device.negotiated),
     accesses: device.accesses,

@@ -1,16 +1,15 @@
 import { rootDisk } from "../config/root-disk.ts";
-import type { BlockConfig, DeviceConfig, MachineConfig } from "../config/types.ts";
-import { BlockDevice } from "../virtio/block.ts";
+import type { BlockConfig, MachineConfig } from "../config/types.ts";
 import type { BlockBackend } from "../virtio/block-backend.ts";
-import { ConsoleDevice, type ConsolePort, type ConsoleSink } from "../virtio/console.ts";
-import type { VirtioDevice } from "../virtio/device.ts";
-import { EntropyDevice } from "../virtio/entropy.ts";
+import type { ConsoleDevice, ConsolePort, ConsoleSink } from "../virtio/console.ts";
 import type { Observer } from "../virtio/observer.ts";
-import { watchStrictly } from "../virtio/strict/auditor.ts";
-import { AGENT_PORTS, type ExecOptions, GuestAgent } from "./agent.ts";
+import { type ExecOptions, GuestAgent } from "./agent.ts";
 import { Board } from "./board.ts";
-import { type DeviceDescription, describeDevice } from "./describe.ts";
+import type { DeviceDescription } from "./describe.ts";
 export type { DeviceDescription } from "./describe.ts";
+import { type DeviceCounters, DeviceSet } from "./device-set.ts";
+import { GuestEnd } from "./guest-life.ts";
+import { type AttachOptions, type DetachOptions, HotPlug } from "./hot-plug.ts";
 import type { GuestImage, ImageManifest } from "./image.ts";
 import { PanicWatch } from "./panic.ts";
 import { SerialOutput } from "./serial.ts";
@@ -48,17 +47,9 @@ export interface MachineOptions {
   onViolation?: (violation: DriverViolation) => void;
 }
 
-export interface MachineCounters {
+export interface MachineCounters extends DeviceCounters {
   /** Guest instructions since power-on. */
   instructions: number;
-  /** Since the machine was made, over all devices. `accesses` are to their registers, doorbells included. */
-  accesses: number;
-  kicks: number;
-  interrupts: number;
-  suppressedInterrupts: number;
-  chains: number;
-  /** Violations of the specification by the guest's drivers. */
-  violations: number;
 }
 
 const POWER_OFF_GRACE = 10_000;
@@ -66,12 +57,15 @@ const POWER_OFF_GRACE = 10_000;
 /** A paravirtual PC: v86's CPU, our buses, and the virtio devices of a configuration. */
 export class Machine {
   readonly #options: MachineOptions;
-  readonly #devices: { config: DeviceConfig; device: VirtioDevice }[];
+  readonly #devices: DeviceSet;
   readonly #console: ConsoleDevice | undefined;
   readonly #agent: GuestAgent | undefined;
   readonly #serial: SerialOutput;
   readonly #violations = new ViolationLog();
+  readonly #hotPlug: HotPlug;
   #board: Board | undefined;
+  /** Aborted when the guest on the board is gone. */
+  #guest: AbortController | undefined;
   #state: MachineState = { name: "off" };
   #pausedFrom: MachineState | undefined;
   #disposed = false;
@@ -90,11 +84,28 @@ export class Machine {
       },
     };
     this.#serial = new SerialOutput(terminal, (hold) => (hold ? this.#board?.cpu.stop() : this.#continue()));
-    this.#devices = options.config.devices.map((config) => ({ config, device: this.#newDevice(config) }));
-    this.#console = this.#devices
-      .map(({ device }) => device)
-      .find((device) => device instanceof ConsoleDevice);
+    this.#devices = new DeviceSet({
+      ...options.config,
+      disks: options.disks,
+      observer: options.observer,
+      onViolation: (device, violation) => {
+        const found = this.#violations.add(device, violation);
+        if (found) this.#reportViolation(found);
+      },
+    });
+    this.#console = this.#devices.console;
     if (this.#console) this.#agent = this.#wireConsole(this.#console, terminal);
+    this.#hotPlug = new HotPlug({
+      devices: this.#devices,
+      agent: this.#agent,
+      now: () => ({
+        board: this.#board,
+        guest: this.#guest?.signal,
+        paused: this.#state.name === "paused",
+      }),
+      inTurn: (work) => this.#inTurn(work),
+      tell: (level, text) => options.onMessage?.(level, text),
+    });
   }
 
   get state(): MachineState {
@@ -116,9 +127,7 @@ export class Machine {
     this.#cutPower("The machine was restarted.", false);
     const powerCuts = this.#powerCuts;
     // One after the other: a new board takes the devices, and two guests must never have them both.
-    const start = this.#starting.then(() => this.#powerUp(powerCuts));
-    this.#starting = start.catch(() => undefined);
-    await start;
+    await this.#inTurn(() => this.#powerUp(powerCuts));
   }
 
   /** Stops the guest where it is. */
@@ -175,26 +184,37 @@ export class Machine {
     return this.#agent.run(command, options);
   }
 
+  /**
+   * Gives the machine one more disk, which it owns from now on and disposes of, also when this rejects. A guest that runs is
+   * told by its agent to look for it on PCI: resolves when its driver is ready. A machine that is off, or whose guest is
+   * reset meanwhile, has the disk at its start. Rejects with HotPlugError when the guest does not take it, goes away, or is
+   * paused, and when there is such a disk or no room; the machine is as before then. One attach or detach after the other.
+   */
+  attach(config: BlockConfig, disk: BlockBackend, options: AttachOptions = {}): Promise<void> {
+    return this.#hotPlug.attach(config, disk, options);
+  }
+
+  /**
+   * Takes a disk out of the machine, on PCI while a guest runs: resolves when the guest has let go of it and all that was
+   * written is saved. Rejects with HotPlugError, and the disk stays, when the guest uses it and `force` does not say that
+   * this is no matter. Only a disk that could not be saved leaves the machine all the same.
+   */
+  detach(id: string, options: DetachOptions = {}): Promise<void> {
+    return this.#hotPlug.detach(id, options);
+  }
+
+  /** As it is now: disks come and go. */
+  get config(): MachineConfig {
+    return { ...this.#options.config, devices: this.#devices.all.map(({ config }) => config) };
+  }
+
   /** What runs on which transport. */
   describe(): DeviceDescription[] {
-    return this.#devices.map(({ config, device }, index) =>
-      describeDevice(config, device, this.#board?.places[index]),
-    );
+    return this.#devices.describe(this.#board);
   }
 
   counters(): MachineCounters {
-    const total = { accesses: 0, kicks: 0, interrupts: 0, suppressedInterrupts: 0, chains: 0, violations: 0 };
-    for (const { device } of this.#devices) {
-      total.accesses += device.accesses;
-      total.violations += device.violations;
-      for (const { counters } of device.queues) {
-        total.kicks += counters.kicks;
-        total.chains += counters.chains;
-        total.interrupts += counters.interrupts;
-        total.suppressedInterrupts += counters.suppressedInterrupts;
-      }
-    }
-    return { instructions: this.#board?.cpu.instructions ?? 0, ...total };
+    return { instructions: this.#board?.cpu.instructions ?? 0, ...this.#devices.counters() };
   }
 
   /** Switches off without asking the guest, and closes the disks (what was flushed is durable). */
@@ -202,40 +222,8 @@ export class Machine {
     if (this.#disposed) return;
     this.#disposed = true;
     this.#cutPower("The machine was closed.", true);
+    await this.#hotPlug.close();
     await this.#settleDisks((disk) => disk.dispose());
-  }
-
-  #newDevice(config: DeviceConfig): VirtioDevice {
-    const device = this.#newModel(config);
-    device.name = config.device === "blk" ? `blk ${config.id}` : config.device;
-    device.observer = this.#options.observer;
-    device.onViolation = (violation) => {
-      const found = this.#violations.add(device, violation);
-      if (found) this.#reportViolation(found);
-    };
-    if (this.#options.config.strict)
-      watchStrictly(device, config.transport.startsWith("pci") ? "pci" : "mmio");
-    return device;
-  }
-
-  #newModel(config: DeviceConfig): VirtioDevice {
-    switch (config.device) {
-      case "blk":
-        return new BlockDevice({ ...config, backend: this.#disk(config) });
-      case "console":
-        return new ConsoleDevice([{ console: true }, ...AGENT_PORTS.map((name) => ({ name }))], config);
-      case "rng":
-        return new EntropyDevice(
-          (target) => crypto.getRandomValues(target as Uint8Array<ArrayBuffer>),
-          config,
-        );
-    }
-  }
-
-  #disk({ id }: BlockConfig): BlockBackend {
-    const disk = this.#options.disks.get(id);
-    if (!disk) throw new RangeError(`There is no disk for the block device "${id}".`);
-    return disk;
   }
 
   #wireConsole(device: ConsoleDevice, terminal: ConsoleSink): GuestAgent {
@@ -253,7 +241,7 @@ export class Machine {
     const board = await Board.create({
       memory: this.#options.config.memory,
       wasm: this.#options.wasm,
-      devices: this.#devices.map(({ config: { transport, vectors }, device }) => ({
+      devices: this.#devices.all.map(({ config: { transport, vectors }, device }) => ({
         device,
         transport,
         vectors,
@@ -276,6 +264,7 @@ export class Machine {
       throw error;
     }
     this.#board = board;
+    this.#guest = new AbortController();
     this.#setState({ name: "booting" });
     board.cpu.run();
   }
@@ -316,6 +305,7 @@ export class Machine {
     this.#board?.cpu.stop();
     this.#setState({ name: "crashed", reason });
     this.#agent?.gone(reason, true);
+    this.#endGuest(reason, true);
   }
 
   #cutPower(reason: string, forGood: boolean): void {
@@ -325,12 +315,27 @@ export class Machine {
     this.#board = undefined;
     for (const port of this.#console?.ports ?? []) port.discardInput();
     this.#agent?.gone(reason, forGood);
+    this.#endGuest(reason, forGood);
+  }
+
+  #endGuest(reason: string, forGood: boolean): void {
+    this.#guest?.abort(new GuestEnd(reason, forGood));
+    this.#guest = undefined;
+  }
+
+  /** One after the other. */
+  #inTurn<T>(work: () => T | Promise<T>): Promise<T> {
+    const result = this.#starting.then(work);
+    this.#starting = result.then(
+      () => undefined,
+      () => undefined,
+    );
+    return result;
   }
 
   /** A disk that fails is told to the person and does not keep the others from being flushed or closed. */
   async #settleDisks(work: (disk: BlockBackend) => Promise<void> | undefined): Promise<void> {
-    const disks = [...this.#options.disks.values()];
-    const results = await Promise.allSettled(disks.map(async (disk) => work(disk)));
+    const results = await Promise.allSettled(this.#devices.disks.map(async ({ disk }) => work(disk)));
     for (const result of results) {
       if (result.status === "rejected") this.#options.onMessage?.("error", describeError(result.reason));
     }

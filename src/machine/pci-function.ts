@@ -145,6 +145,15 @@ export class PciFunction {
     }
   }
 
+  /** Takes the function off its bus: no BAR answers any more, INTA# is low. Returns its BARs. */
+  unplug(): readonly Bar[] {
+    this.onCommand = undefined;
+    this.#space.setUint16(0x04, COMMAND.INTX_DISABLE, true);
+    this.#decode();
+    this.#updateInterrupt();
+    return this.#bars;
+  }
+
   /** Maps each BAR where its register says while its space is decoded (6.2.5), and takes it away otherwise. */
   #decode(): void {
     for (const { index, space, size, region } of this.#bars) {

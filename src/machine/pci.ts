@@ -21,14 +21,15 @@ const HOST_BRIDGE = {
 /** Enable, bus, device, function, register: the other bits of the address register read as 0. */
 const ADDRESS_BITS = 0x80fffffc;
 /** Slot 0 is the host bridge. */
-const LAST_SLOT = 31;
+export const LAST_SLOT = 31;
 
 /** PCI bus 0 behind configuration mechanism #1 (PCI Local Bus 3.0, 3.2.2.3.2), in place of v86's own. */
 export class PciBus implements BarBus {
   readonly #functions = new Map<number, PciFunction>();
   readonly #mmio: MmioBus;
   readonly #ports: PortBus;
-  readonly #next: Record<BarSpace, number> = { memory: PCI_WINDOW.start, ports: PCI_PORTS.start };
+  /** What `allocate` gave away, in the order of the addresses. */
+  readonly #allocated: Record<BarSpace, { start: number; end: number }[]> = { memory: [], ports: [] };
   #address = 0;
 
   constructor(cpu: Pick<Cpu, "onPort">, mmio: MmioBus) {
@@ -46,10 +47,31 @@ export class PciBus implements BarBus {
     return pciFunction;
   }
 
-  /** A free, aligned place for a BAR, as firmware would assign it. */
+  /** The lowest slot without a function. @throws RangeError when there is none. */
+  freeSlot(): number {
+    for (let slot = 1; slot <= LAST_SLOT; slot++) if (!this.#functions.has(slot)) return slot;
+    throw new RangeError(`The PCI bus has room for ${LAST_SLOT} devices.`);
+  }
+
+  /** Takes the function in `slot` away: nobody answers there, nor at its BARs, and its interrupt line is low. */
+  remove(slot: number): void {
+    const pciFunction = this.#functions.get(slot);
+    if (slot === 0 || !pciFunction) return;
+    this.#functions.delete(slot);
+    for (const { space, address } of pciFunction.unplug()) {
+      this.#allocated[space] = this.#allocated[space].filter(({ start }) => start !== address);
+    }
+  }
+
+  /** The lowest free, aligned place for a BAR, as firmware would assign it; free again when its function is removed. */
   allocate(space: BarSpace, size: number): number {
-    const start = Math.ceil(this.#next[space] / size) * size;
-    this.#next[space] = start + size;
+    const taken = this.#allocated[space];
+    let start = Math.ceil(window(space).start / size) * size;
+    let place = 0;
+    for (; place < taken.length && taken[place]!.start < start + size; place++) {
+      start = Math.max(start, Math.ceil(taken[place]!.end / size) * size);
+    }
+    taken.splice(place, 0, { start, end: start + size });
     return start;
   }
 
@@ -111,6 +133,10 @@ export class PciBus implements BarBus {
 }
 
 function inWindow(space: BarSpace, start: number, size: number): boolean {
-  const { start: first, end } = space === "ports" ? PCI_PORTS : PCI_WINDOW;
+  const { start: first, end } = window(space);
   return start >= first && start + size <= end && size <= MMIO_BLOCK / 2;
+}
+
+function window(space: BarSpace): { start: number; end: number } {
+  return space === "ports" ? PCI_PORTS : PCI_WINDOW;
 }

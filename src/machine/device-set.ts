@@ -1,0 +1,146 @@
+import type { BlockConfig, DeviceConfig } from "../config/types.ts";
+import { BlockDevice } from "../virtio/block.ts";
+import type { BlockBackend } from "../virtio/block-backend.ts";
+import { ConsoleDevice } from "../virtio/console.ts";
+import type { VirtioDevice } from "../virtio/device.ts";
+import { EntropyDevice } from "../virtio/entropy.ts";
+import type { Observer, Violation } from "../virtio/observer.ts";
+import { watchStrictly } from "../virtio/strict/auditor.ts";
+import { AGENT_PORTS } from "./agent.ts";
+import type { Board } from "./board.ts";
+import { type DeviceDescription, describeDevice } from "./describe.ts";
+
+export interface DeviceSetOptions {
+  devices: readonly DeviceConfig[];
+  /** What stands behind each block device, by its id. */
+  disks: ReadonlyMap<string, BlockBackend>;
+  strict: boolean;
+  observer: Observer | undefined;
+  onViolation: (device: VirtioDevice, violation: Violation) => void;
+}
+
+export interface MachineDevice {
+  readonly config: DeviceConfig;
+  readonly device: VirtioDevice;
+}
+
+/** A disk that came while the machine was there, or that may leave it. */
+export interface MachineDisk extends MachineDevice {
+  readonly config: BlockConfig;
+  readonly disk: BlockBackend;
+}
+
+export interface DeviceCounters {
+  /** Since the machine was made, over all devices. `accesses` are to their registers, doorbells included. */
+  accesses: number;
+  kicks: number;
+  interrupts: number;
+  suppressedInterrupts: number;
+  chains: number;
+  /** Violations of the specification by the guest's drivers. */
+  violations: number;
+}
+
+/** The devices of a machine, and the disks behind them: what stays when the guest is reset. */
+export class DeviceSet {
+  readonly #options: DeviceSetOptions;
+  readonly #devices: (MachineDevice | MachineDisk)[] = [];
+  /** What the devices that have left had counted. */
+  #departed: DeviceCounters = noCounters();
+
+  /** @throws RangeError when a block device has no disk. */
+  constructor(options: DeviceSetOptions) {
+    this.#options = options;
+    for (const config of options.devices) {
+      if (config.device === "blk") this.add(config, diskOf(config, options.disks));
+      else this.#devices.push({ config, device: this.#prepare(config, newModel(config)) });
+    }
+  }
+
+  /** In the order in which they stand on the bus. */
+  get all(): readonly MachineDevice[] {
+    return this.#devices;
+  }
+
+  get console(): ConsoleDevice | undefined {
+    return this.#devices.map(({ device }) => device).find((device) => device instanceof ConsoleDevice);
+  }
+
+  get disks(): MachineDisk[] {
+    return this.#devices.filter((device) => "disk" in device);
+  }
+
+  add(config: BlockConfig, disk: BlockBackend): MachineDisk {
+    const device = this.#prepare(config, new BlockDevice({ ...config, backend: disk }));
+    const added = { config, device, disk };
+    this.#devices.push(added);
+    return added;
+  }
+
+  /** Takes a disk out. Returns whether it was there: whoever took it out disposes of what is behind it. */
+  remove(disk: MachineDisk): boolean {
+    const place = this.#devices.indexOf(disk);
+    if (place < 0) return false;
+    this.#devices.splice(place, 1);
+    this.#departed = sum(this.#departed, countersOf(disk.device));
+    return true;
+  }
+
+  describe(board: Board | undefined): DeviceDescription[] {
+    return this.#devices.map(({ config, device }) => describeDevice(config, device, board?.place(device)));
+  }
+
+  counters(): DeviceCounters {
+    return this.#devices.map(({ device }) => countersOf(device)).reduce(sum, this.#departed);
+  }
+
+  #prepare(config: DeviceConfig, device: VirtioDevice): VirtioDevice {
+    const { observer, onViolation, strict } = this.#options;
+    device.name = config.device === "blk" ? `blk ${config.id}` : config.device;
+    device.observer = observer;
+    device.onViolation = (violation) => onViolation(device, violation);
+    if (strict) watchStrictly(device, config.transport.startsWith("pci") ? "pci" : "mmio");
+    return device;
+  }
+}
+
+function newModel(config: Exclude<DeviceConfig, BlockConfig>): VirtioDevice {
+  switch (config.device) {
+    case "console":
+      return new ConsoleDevice([{ console: true }, ...AGENT_PORTS.map((name) => ({ name }))], config);
+    case "rng":
+      return new EntropyDevice((target) => crypto.getRandomValues(target as Uint8Array<ArrayBuffer>), config);
+  }
+}
+
+function diskOf({ id }: BlockConfig, disks: ReadonlyMap<string, BlockBackend>): BlockBackend {
+  const disk = disks.get(id);
+  if (!disk) throw new RangeError(`There is no disk for the block device "${id}".`);
+  return disk;
+}
+
+function countersOf({ accesses, violations, queues }: VirtioDevice): DeviceCounters {
+  const counters = { ...noCounters(), accesses, violations };
+  for (const queue of queues) {
+    counters.kicks += queue.counters.kicks;
+    counters.chains += queue.counters.chains;
+    counters.interrupts += queue.counters.interrupts;
+    counters.suppressedInterrupts += queue.counters.suppressedInterrupts;
+  }
+  return counters;
+}
+
+function sum(one: DeviceCounters, other: DeviceCounters): DeviceCounters {
+  return {
+    accesses: one.accesses + other.accesses,
+    kicks: one.kicks + other.kicks,
+    interrupts: one.interrupts + other.interrupts,
+    suppressedInterrupts: one.suppressedInterrupts + other.suppressedInterrupts,
+    chains: one.chains + other.chains,
+    violations: one.violations + other.violations,
+  };
+}
+
+function noCounters(): DeviceCounters {
+  return { accesses: 0, kicks: 0, interrupts: 0, suppressedInterrupts: 0, chains: 0, violations: 0 };
+}
