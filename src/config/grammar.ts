@@ -3,7 +3,7 @@ import { ConfigError, quote, type Place } from "./error.ts";
 import { assignment, decode, encode, raw, split } from "./escape.ts";
 import { candidates, DEVICE_KINDS, entries, kindOf, MACHINE_WORDS, type Context } from "./options.ts";
 import { closest } from "./similar.ts";
-import type { DeviceConfig, MachineConfig } from "./types.ts";
+import type { BlockConfig, DeviceConfig, MachineConfig } from "./types.ts";
 import { BadValue, either } from "./values.ts";
 
 /**
@@ -53,6 +53,26 @@ export function parseConfig(text: string, platform: Platform = "browser"): Machi
 export function formatConfig(config: MachineConfig, platform: Platform = "browser"): string {
   const words = formatOptions(config, MACHINE_WORDS, { platform, position: 0 }, "&");
   return [...words, ...formatDevices(config.devices, platform)].join("&");
+}
+
+/**
+ * One more disk for a machine that has `devices`: what stands after `device=` in its text, for example
+ * `blk,id=data,size=64M`; with `device=` before it, too. Throws a {@link ConfigError} as `parseConfig` does.
+ */
+export function parseDisk(
+  text: string,
+  devices: readonly DeviceConfig[],
+  platform: Platform = "browser",
+): BlockConfig {
+  const start = /^#?device=/.exec(text)?.[0].length ?? 0;
+  const word: Place = { text, offset: start, length: text.length - start };
+  const [kind, ...options] = split(word, ",");
+  const device = readDevice(word, kind!, options, devices, platform);
+  if (device.device !== "blk") throw new ConfigError("This is no disk", { place: kind!, expected: "blk" });
+  if (devices.some((other) => other.device === "blk" && other.id === device.id)) {
+    throw duplicateDisk(device.id, word);
+  }
+  return device;
 }
 
 type Assignment = ReturnType<typeof assignment>;

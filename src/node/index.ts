@@ -4,8 +4,9 @@ export { listImages, loadImage, IMAGES_FOLDER, type ListedImage } from "./images
 export { parseConfig, formatConfig } from "../config/grammar.ts";
 export { defaultMachine } from "../config/defaults.ts";
 export { ConfigError } from "../config/error.ts";
-export type { MachineConfig, DeviceConfig } from "../config/types.ts";
+export type { MachineConfig, DeviceConfig, BlockConfig } from "../config/types.ts";
 export { GuestGoneError, type ExecOptions } from "../machine/agent.ts";
+export { HotPlugError, type AttachOptions, type DetachOptions } from "../machine/hot-plug.ts";
 export { ImageError } from "../machine/boot.ts";
 export type {
   MachineState,

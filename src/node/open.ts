@@ -1,9 +1,10 @@
-import { parseConfig } from "../config/grammar.ts";
+import { parseConfig, parseDisk } from "../config/grammar.ts";
 import { checkPlatform } from "../config/platform.ts";
 import { withRootDisk } from "../config/root-disk.ts";
-import type { MachineConfig } from "../config/types.ts";
+import type { BlockConfig, MachineConfig } from "../config/types.ts";
 import type { ExecOptions } from "../machine/agent.ts";
 import { checkFits } from "../machine/fits.ts";
+import type { AttachOptions, DetachOptions } from "../machine/hot-plug.ts";
 import type { ImageManifest } from "../machine/image.ts";
 import {
   type DeviceDescription,
@@ -96,22 +97,27 @@ export async function openMachine(
     await (machine === undefined ? closeDisks(disks) : machine.dispose());
     throw error;
   }
-  return new OpenMachine(parsed, image.manifest, machine, states);
+  return new OpenMachine(image.manifest, machine, states, options.onMessage);
 }
 
 /** A machine that is switched on. Whoever opened it disposes of it. */
 export class OpenMachine {
-  readonly config: MachineConfig;
   readonly image: ImageManifest;
   readonly #machine: Machine;
   readonly #states: States;
+  readonly #onMessage: OpenOptions["onMessage"];
 
   /** Use {@link openMachine}. */
-  constructor(config: MachineConfig, image: ImageManifest, machine: Machine, states: States) {
-    this.config = config;
+  constructor(image: ImageManifest, machine: Machine, states: States, onMessage?: OpenOptions["onMessage"]) {
     this.image = image;
     this.#machine = machine;
     this.#states = states;
+    this.#onMessage = onMessage;
+  }
+
+  /** As it is now: disks come and go. */
+  get config(): MachineConfig {
+    return this.#machine.config;
   }
 
   get state(): MachineState {
@@ -156,6 +162,29 @@ export class OpenMachine {
   /** In characters. */
   resizeTerminal(columns: number, rows: number): void {
     this.#machine.resizeTerminal(columns, rows);
+  }
+
+  /**
+   * Gives the machine one more disk: a configuration, or what stands after `device=` in the grammar, for example
+   * `blk,id=data,store=memory,size=64M`. Resolves when the guest's driver has it; the machine closes it in the end. Rejects
+   * with ConfigError or DiskError when there is no such disk, with HotPlugError when the guest does not take it (nothing is
+   * left open then). `patienceMs` is how long that may take, 60,000 unless given.
+   */
+  async attach(disk: string | BlockConfig, options?: AttachOptions): Promise<void> {
+    const { config } = this;
+    const parsed = typeof disk === "string" ? parseDisk(disk, config.devices, "node") : disk;
+    const alone = { ...config, devices: [parsed] };
+    checkPlatform(alone, "node");
+    const backend = (await openDisks(alone, this.#onMessage)).get(parsed.id)!;
+    await this.#machine.attach(parsed, backend, options);
+  }
+
+  /**
+   * Takes a disk on PCI out of the machine: resolves when the guest has let go of it and it is saved and closed. Rejects with
+   * HotPlugError when the guest uses it (mounted, swap, open), unless `force`: then the guest loses what it has not written.
+   */
+  detach(id: string, options?: DetachOptions): Promise<void> {
+    return this.#machine.detach(id, options);
   }
 
   /** Restarts the guest, as the reset button does. */
