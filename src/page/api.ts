@@ -1,6 +1,8 @@
 import type { MachineConfig } from "../config/types.ts";
-import type { DeviceDescription, ExecResult, MachineCounters } from "../worker/protocol.ts";
-import { linkTo } from "./link.ts";
+import { parseDisk } from "../config/grammar.ts";
+import { checkPlatform } from "../config/platform.ts";
+import type { DeviceDescription, ExecResult, MachineCounters, PlugOutcome } from "../worker/protocol.ts";
+import { linkTo, withoutDisk } from "./link.ts";
 import type { Session, SessionState } from "./session.ts";
 import type { TerminalView } from "./terminal/terminal.ts";
 import type { Timings } from "./timings.ts";
@@ -25,6 +27,13 @@ export interface RingsideApi {
   screen(): string;
   /** Types into the terminal. */
   type(text: string): void;
+  /**
+   * Gives the machine, and its link, one more disk: what stands after `device=` in the grammar, for example
+   * `blk,id=data,size=64M`. Resolves when the guest's driver has it; rejects with a sentence.
+   */
+  attach(disk: string): Promise<void>;
+  /** Takes a disk out of both. Rejects with a sentence, also when the guest uses it, unless `force`. */
+  detach(id: string, options?: { force?: boolean }): Promise<void>;
   powerOn(): Promise<void>;
   powerOff(): Promise<void>;
   reset(): Promise<void>;
@@ -58,10 +67,27 @@ export function pageApi(session: Session, terminal: TerminalView): RingsideApi {
     counters: () => session.counters(),
     screen: () => terminal.text(),
     type: (text) => terminal.type(text),
+    attach: async (text) => {
+      const { value: config } = session.config;
+      if (!config) throw new Error("There is no machine.");
+      // A disk that the machine goes without may come back.
+      const absent = session.withoutDisks.value;
+      const present = absent.reduce(withoutDisk, config);
+      const disk = parseDisk(text, present.devices);
+      checkPlatform({ ...config, devices: [disk] }, "browser");
+      succeeded(await session.attach(disk));
+    },
+    detach: async (id, options) => succeeded(await session.detach(id, options)),
     powerOn: () => session.powerOn(),
     powerOff: () => session.powerOff(),
     reset: () => session.reset(),
     pause: () => session.pause(),
     resume: () => session.resume(),
   };
+}
+
+function succeeded(outcome: PlugOutcome): void {
+  if (outcome.ok) return;
+  const { problem } = outcome;
+  throw new Error(problem.kind === "superseded" ? "Another machine was started meanwhile." : problem.message);
 }

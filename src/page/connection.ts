@@ -7,7 +7,10 @@ export class Connection {
   readonly host: Remote<HostApi>;
   /** Keystrokes out, the guest's output in. */
   readonly terminal: ByteChannel;
+  /** Resolves when the worker is gone: what it was asked has no answer then. */
+  readonly ended: Promise<void>;
   readonly #worker: Worker;
+  #end: () => void = () => undefined;
 
   /** @param onFailure the worker could not be loaded, or died with an error that nobody caught; a sentence for a person */
   constructor(listener: HostListener, onOutput: ByteHandler, onFailure: (reason: string) => void) {
@@ -22,6 +25,7 @@ export class Connection {
         event.message ? `The machine failed: ${event.message}.` : "The machine's code could not be loaded.",
       );
     };
+    this.ended = new Promise((resolve) => (this.#end = resolve));
     this.host = wrap<HostApi>(this.#worker);
     const { port1, port2 } = new MessageChannel();
     this.terminal = new ByteChannel(port1, onOutput);
@@ -34,5 +38,6 @@ export class Connection {
     this.host[releaseProxy]();
     this.terminal.dispose();
     this.#worker.terminate();
+    this.#end();
   }
 }

@@ -1,7 +1,7 @@
 import { ConfigError } from "../config/error.ts";
 import { formatConfig, parseConfig } from "../config/grammar.ts";
 import { checkPlatform } from "../config/platform.ts";
-import type { MachineConfig } from "../config/types.ts";
+import type { BlockConfig, MachineConfig } from "../config/types.ts";
 
 /** What a fragment says: a machine, or why it is none. */
 export type Link = { config: MachineConfig } | { error: ConfigError };
@@ -27,4 +27,17 @@ export function linkTo(config: MachineConfig): string {
 /** Whether both are the same machine, however their links are written. */
 export function sameMachine(a: MachineConfig, b: MachineConfig): boolean {
   return formatConfig(a) === formatConfig(b);
+}
+
+/** The machine with one more disk, after all others; one of the same name gives way. */
+export function withDisk(config: MachineConfig, disk: BlockConfig): MachineConfig {
+  return { ...config, devices: [...withoutDisk(config, disk.id).devices, disk] };
+}
+
+/** The machine without the disk of that name. */
+export function withoutDisk(config: MachineConfig, id: string): MachineConfig {
+  return {
+    ...config,
+    devices: config.devices.filter((device) => device.device !== "blk" || device.id !== id),
+  };
 }

@@ -1,18 +1,19 @@
 import { batch, computed, signal, type ReadonlySignal } from "@preact/signals";
 import type { ConfigError } from "../config/error.ts";
-import type { MachineConfig } from "../config/types.ts";
+import type { BlockConfig, MachineConfig } from "../config/types.ts";
 import type {
   DeviceDescription,
   DownloadProgress,
   ExecResult,
   MachineCounters,
   MachineState,
+  PlugOutcome,
   StartOutcome,
   StartProblem,
   TerminalSize,
 } from "../worker/protocol.ts";
 import { Connection } from "./connection.ts";
-import { linkTo, readLink, sameMachine, type Link } from "./link.ts";
+import { linkTo, readLink, sameMachine, type Link, withDisk, withoutDisk } from "./link.ts";
 import { Notices } from "./notices.ts";
 import { BootTimings } from "./timings.ts";
 
@@ -53,6 +54,8 @@ export class Session {
   #connection: Connection | undefined;
   /** Counts starts, so that what a start that was overtaken says is not heard. */
   #attempt = 0;
+  /** Counts the machines that the page was about. */
+  #followed = 0;
 
   constructor(terminal: SessionTerminal) {
     this.#terminal = terminal;
@@ -139,6 +142,28 @@ export class Session {
     return this.#connection.host.exec(command);
   }
 
+  /**
+   * Gives the machine one more disk, or one that it went without: now, if it runs, and in its link. Resolves when the guest
+   * has it. Never rejects; what is wrong is in the outcome.
+   */
+  attach(disk: BlockConfig): Promise<PlugOutcome> {
+    return this.#plugged(
+      (connection) => connection.host.attach(disk),
+      (config) => withDisk(config, disk),
+      disk.id,
+    );
+  }
+
+  /** Takes a disk out of the machine, and out of its link; in the same way. The disk itself stays as it is. */
+  detach(id: string, { force = false } = {}): Promise<PlugOutcome> {
+    const absent = this.withoutDisks.value.includes(id);
+    return this.#plugged(
+      async (connection) => (absent ? { ok: true } : connection.host.detach(id, force)),
+      (config) => withoutDisk(config, id),
+      id,
+    );
+  }
+
   async devices(): Promise<DeviceDescription[]> {
     return (await this.#connection?.host.describe()) ?? [];
   }
@@ -171,6 +196,7 @@ export class Session {
   };
 
   #follow(link: Link): void {
+    this.#followed++;
     this.downloads.value = [];
     if ("config" in link) {
       this.config.value = link.config;
@@ -205,6 +231,31 @@ export class Session {
     } catch (error) {
       if (attempt === this.#attempt) this.#fail(error);
     }
+  }
+
+  /** Has the machine changed, and then what the page says of it: a reload makes the same machine. */
+  async #plugged(
+    ask: (connection: Connection) => Promise<PlugOutcome>,
+    change: (config: MachineConfig) => MachineConfig,
+    id: string,
+  ): Promise<PlugOutcome> {
+    const followed = this.#followed;
+    const connection = this.#connection;
+    if (!connection || !this.config.value) return problem("There is no machine.");
+    const ended = connection.ended.then(() => problem("The machine went away meanwhile."));
+    const outcome = await Promise.race([ask(connection), ended]).catch((error: unknown) =>
+      problem(error instanceof Error ? error.message : String(error)),
+    );
+    if (followed !== this.#followed) return { ok: false, problem: { kind: "superseded" } };
+    if (!outcome.ok) return outcome;
+    const config = change(this.config.value);
+    batch(() => {
+      this.config.value = config;
+      this.withoutDisks.value = this.withoutDisks.value.filter((other) => other !== id);
+    });
+    // While the person is asked about another link, the address is that link.
+    if (!this.proposal.value) history.replaceState(null, "", linkTo(config));
+    return outcome;
   }
 
   /** A call to the machine whose failure is worth a notice, no more. */
@@ -268,4 +319,8 @@ export class Session {
       });
     });
   }
+}
+
+function problem(message: string): PlugOutcome {
+  return { ok: false, problem: { kind: "machine", message } };
 }

@@ -1,6 +1,7 @@
 import { withRootDisk } from "../config/root-disk.ts";
-import type { MachineConfig } from "../config/types.ts";
+import type { BlockConfig, MachineConfig } from "../config/types.ts";
 import { checkFits } from "../machine/fits.ts";
+import { HotPlugError } from "../machine/hot-plug.ts";
 import { Machine } from "../machine/machine.ts";
 import { BootWatch } from "./boot-watch.ts";
 import { ByteChannel } from "./byte-channel.ts";
@@ -16,6 +17,7 @@ import type {
   HostListener,
   MachineCounters,
   MachineState,
+  PlugOutcome,
   StartOutcome,
   StartRequest,
   TerminalSize,
@@ -135,6 +137,34 @@ export class MachineHost implements HostApi {
     }
   }
 
+  async attach(config: BlockConfig): Promise<PlugOutcome> {
+    const { signal } = this.#session;
+    try {
+      // In turn only until the machine has the disk: a machine that is being stopped ends the wait for the guest, and closes it.
+      const { attached } = await this.#inTurn(async () => {
+        signal.throwIfAborted();
+        const machine = this.#present();
+        const disks = await openDisks({ ...machine.config, devices: [config] }, this.#onMessage);
+        return { attached: machine.attach(config, disks.get(config.id)!) };
+      });
+      await attached;
+      return { ok: true };
+    } catch (error) {
+      return failed(error, signal);
+    }
+  }
+
+  async detach(id: string, force: boolean): Promise<PlugOutcome> {
+    const { signal } = this.#session;
+    try {
+      await this.#present().detach(id, { force });
+      return { ok: true };
+    } catch (error) {
+      if (!(error instanceof HotPlugError && error.inUse)) return failed(error, signal);
+      return { ok: false, problem: { kind: "disk-in-use", disk: id, message: error.message } };
+    }
+  }
+
   describe(): DeviceDescription[] {
     return this.#machine?.describe() ?? [];
   }
@@ -162,8 +192,7 @@ export class MachineHost implements HostApi {
         (device) => device.device !== "blk" || !withoutDisks.includes(device.id),
       ),
     };
-    const onMessage: HostListener["onMessage"] = (level, text) => this.#listener?.onMessage(level, text);
-    const disks = await openDisks(present, onMessage);
+    const disks = await openDisks(present, this.#onMessage);
     try {
       const [image, wasm] = await abortable(downloads, signal);
       this.#mark("downloaded");
@@ -176,7 +205,7 @@ export class MachineHost implements HostApi {
         terminal: { write: (data) => this.#output(data) },
         terminalSize: this.#size,
         onState: (state) => this.#onState(state),
-        onMessage,
+        onMessage: this.#onMessage,
       });
     } catch (error) {
       await closeDisks(disks);
@@ -221,6 +250,8 @@ export class MachineHost implements HostApi {
       this.#plugged = new AbortController();
     }
   }
+
+  readonly #onMessage: HostListener["onMessage"] = (level, text) => this.#listener?.onMessage(level, text);
 
   #mark(mark: BootMark): void {
     this.#listener?.onMark(mark, performance.timeOrigin + performance.now());

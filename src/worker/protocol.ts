@@ -1,5 +1,5 @@
 /** What the page and the worker say to each other. Everything here can be cloned by structured clone. */
-import type { MachineConfig } from "../config/types.ts";
+import type { BlockConfig, MachineConfig } from "../config/types.ts";
 import type { DeviceDescription, MachineCounters, MachineState } from "../machine/machine.ts";
 import type { DownloadProgress } from "./download.ts";
 
@@ -24,6 +24,10 @@ export interface HostApi {
   resizeTerminal(size: TerminalSize): void;
   /** Runs a shell command in the guest. Rejects when no guest runs that could take it. */
   exec(command: string): Promise<ExecResult>;
+  /** Opens a disk and gives it to the machine; resolves when the guest's driver has it. A machine that is off has it later. */
+  attach(config: BlockConfig): Promise<PlugOutcome>;
+  /** Has the guest let go of a disk, takes it out of the machine and closes it. `force`: also when the guest uses it. */
+  detach(id: string, force: boolean): Promise<PlugOutcome>;
   describe(): DeviceDescription[];
   counters(): MachineCounters | undefined;
   /** Stops the machine and closes its disks. */
@@ -50,6 +54,14 @@ export type StartProblem =
   | { kind: "download" | "machine"; message: string }
   /** Another `start` or a `stop` came first; nothing to say. */
   | { kind: "superseded" };
+
+/** How it went to attach or detach a disk: without `ok` the machine is as it was. */
+export type PlugOutcome = { ok: true } | { ok: false; problem: PlugProblem };
+
+export type PlugProblem =
+  | StartProblem
+  /** The guest uses the disk: it can be detached by force. */
+  | { kind: "disk-in-use"; disk: string; message: string };
 
 export interface ExecResult {
   /** The command's exit status. */
