@@ -225,7 +225,7 @@ export class HotPlug {
       const outcome = await Promise.race([
         known ? told : Promise.race([told, ready]),
         this.#late(patienceMs, lost),
-        ended(guest),
+        ended(lost),
       ]);
       if (outcome !== "late" || driverReady(device)) return;
     } catch (error) {
@@ -262,7 +262,7 @@ export class HotPlug {
         answer = await Promise.race([
           askToRemove(agent, place, force, lost),
           this.#late(patienceMs, lost),
-          ended(guest),
+          ended(lost),
         ]);
     } catch (error) {
       if (!guest.aborted) throw new HotPlugError(`The disk "${id}" is still attached: ${textOf(error)}`);
@@ -338,11 +338,12 @@ function hasDriver({ device }: MachineDisk): boolean {
   return (device.status & Status.DRIVER) !== 0;
 }
 
-function ended(guest: AbortSignal): Promise<never> {
+/** Rejects when the signal is aborted. */
+function ended(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
-    const end = (): void => reject(new HotPlugError(endOf(guest).reason));
-    if (guest.aborted) end();
-    else guest.addEventListener("abort", end, { once: true });
+    const end = (): void => reject(new HotPlugError("There is nothing to wait for any more."));
+    if (signal.aborted) end();
+    else signal.addEventListener("abort", end, { once: true });
   });
 }
 
