@@ -28,6 +28,10 @@ export async function main(args: readonly string[]): Promise<number> {
 }
 
 async function command(args: readonly string[]): Promise<number> {
+  if (args[0] === "image" && !args.includes("--help") && !args.includes("-h")) {
+    const { image } = await import("./image/command.ts");
+    return image(args.slice(1));
+  }
   const { values, positionals } = read(args);
   const [name, ...rest] = positionals;
   if (values.help) {
@@ -52,9 +56,13 @@ async function command(args: readonly string[]): Promise<number> {
       return list(values.images);
     }
     case undefined:
-      throw new UsageError("What shall it be: run or images?");
+      throw new UsageError("What shall it be: run, image or images?");
     default: {
-      const meant = closest(name, [{ name: "run", akin: ["start", "boot", "exec"] }, { name: "images" }]);
+      const meant = closest(name, [
+        { name: "run", akin: ["start", "boot", "exec"] },
+        { name: "images" },
+        { name: "image", akin: ["pack"] },
+      ]);
       throw new UsageError(
         `There is no command "${name}".${meant === undefined ? "" : ` Did you mean "${meant}"?`}`,
       );

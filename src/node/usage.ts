@@ -7,6 +7,9 @@ export function usage(): string {
 
   ringside run [CONFIG] [options]   boot a machine; without --exec the terminal is the guest's console
   ringside images                   list the guest images that are here, and how to make them
+  ringside image pack DISK          pack a disk (raw, qcow2, vmdk, …) into a folder for a web server
+  ringside image info IMAGE         what a packed image is: a folder, its index.json or their address
+  ringside image verify IMAGE       read all of it; 0 when every chunk is there and right, 1 when not
   ringside --help, --version
 
 Options of run:
@@ -19,6 +22,10 @@ Options of run:
                        each once, with section, queue, descriptor and what was seen; strict=on is the same
   --image, --memory, --append, --mmio, --device VALUE
                        words of CONFIG as options, put after it; --device may be repeated
+
+Options of image pack:
+  --output FOLDER      where the image goes; unless given the name of the disk, here. One that is there is replaced
+  --chunk-size SIZE    bytes that are fetched together, a power of two from 4K to 4M; 64K unless given
 
 On a console Ctrl-] leaves. Text from a pipe is typed when the guest is up. A machine is powered off before we
 exit; one whose commands were still running has its power cut, and keeps what it had flushed to its disks.

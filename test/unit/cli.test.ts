@@ -30,6 +30,8 @@ describe("ringside", { concurrency: 2 }, () => {
     for (const word of [
       "ringside run",
       "ringside images",
+      "ringside image pack",
+      "ringside image verify",
       "--exec",
       "--timeout",
       "--console",
@@ -55,9 +57,16 @@ describe("ringside", { concurrency: 2 }, () => {
   });
 
   const wrong: [args: string[], message: RegExp][] = [
-    [[], /^ringside: What shall it be: run or images\? See: ringside --help$/],
+    [[], /^ringside: What shall it be: run, image or images\? See: ringside --help$/],
     [["boot"], /There is no command "boot"\. Did you mean "run"\?/],
-    [["image"], /There is no command "image"\. Did you mean "images"\?/],
+    [["image"], /What shall be done with the image: pack, info or verify\? See: ringside --help/],
+    [["image", "pakc"], /There is no "image pakc"\. Did you mean "pack"\?/],
+    [["image", "pack"], /"image pack" of what\?/],
+    [["image", "info", "x", "--output", "y"], /--output is for "image pack"/],
+    [
+      ["image", "pack", "x", "--chunk-size", "48K"],
+      /--chunk-size 48K: expected a power of two from 4K to 4M/,
+    ],
     [["images", "x"], /"images" takes no arguments, and "x" stands after it/],
     [["run", "a=b", "c=d"], /takes one configuration, and "c=d" stands after it\. Quote it/],
     [["run", "--exce", "true"], /Unknown option '--exce'\. Did you mean --exec\?/],

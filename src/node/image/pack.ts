@@ -11,7 +11,7 @@ import {
   type ImageIndex,
 } from "../../backends/disk/image/format.ts";
 import { checkCapacity } from "../../backends/disk/capacity.ts";
-import { DiskError } from "../../backends/disk/errors.ts";
+import { asError, DiskError } from "../../backends/disk/errors.ts";
 import { ImageFolder } from "./folder.ts";
 import { openRawDisk } from "./raw-disk.ts";
 
@@ -105,7 +105,7 @@ class Packer {
   readonly #table: Buffer;
   readonly #digests = new Set<string>();
   readonly #writing = new Set<Promise<void>>();
-  #failure: unknown;
+  #failure: Error | undefined;
 
   constructor(shape: Pick<ImageIndex, "size" | "chunkSize">, output: ImageFolder) {
     this.#shape = shape;
@@ -166,7 +166,7 @@ class Packer {
       if (this.#failure !== undefined) throw this.#failure;
       // A copy: the block is used again while this one is compressed.
       const work = this.#store(digest, Buffer.from(chunk))
-        .catch((error: unknown) => void (this.#failure ??= error))
+        .catch((error: unknown) => void (this.#failure ??= asError(error)))
         .finally(() => this.#writing.delete(work));
       this.#writing.add(work);
     }

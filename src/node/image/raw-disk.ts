@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { type FileHandle, open, rm } from "node:fs/promises";
+import { type FileHandle, open, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { DiskError, asError } from "../../backends/disk/errors.ts";
 
@@ -39,11 +39,11 @@ export async function openRawDisk(path: string, scratch: string, options: Option
     const raw = join(scratch, `.ringside-${randomUUID()}.raw`);
     const remove = (): Promise<void> => rm(raw, { force: true });
     try {
-      await convert(path, format, raw, { ...options, onProgress: options.onProgress });
-      const { handle, size, close } = await openFile(raw);
+      await convert(path, format, raw, options);
+      const copy = await openFile(raw);
       // Nobody can open it any more, and it goes with us, whatever becomes of us.
       await remove();
-      return { handle, size, checkUnchanged: () => disk.checkUnchanged(), close };
+      return { ...copy, checkUnchanged: () => disk.checkUnchanged() };
     } catch (error) {
       await remove();
       throw error;
@@ -65,7 +65,7 @@ async function openFile(path: string): Promise<RawDisk> {
       handle,
       size: before.size,
       async checkUnchanged() {
-        const now = await statOf(path);
+        const now = await stat(path).catch(() => undefined);
         if (now?.mtimeMs === before.mtimeMs && now.size === before.size) return;
         throw new DiskError("io", `The disk ${path} was written to while it was packed. Pack it again.`);
       },
@@ -77,11 +77,6 @@ async function openFile(path: string): Promise<RawDisk> {
       cause: error,
     });
   }
-}
-
-async function statOf(path: string) {
-  const handle = await open(path, "r").catch(() => undefined);
-  return handle?.stat().finally(() => handle.close());
 }
 
 /** What a file begins with, and what qemu-img calls that format. */
@@ -127,7 +122,9 @@ async function convert(path: string, format: string, raw: string, options: Optio
   signal?.throwIfAborted();
   const args = ["convert", "-p", "-f", format, "-O", "raw", "--", path, raw];
   const child = spawn("qemu-img", args, { stdio: ["ignore", "pipe", "pipe"] });
-  const stop = (): boolean => child.kill();
+  const stop = (): void => {
+    child.kill();
+  };
   signal?.addEventListener("abort", stop, { once: true });
   let said = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => (said = (said + text).slice(-2000)));

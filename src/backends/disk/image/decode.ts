@@ -1,33 +1,29 @@
+import { SourceFailure } from "./source.ts";
 import { toHex } from "./table.ts";
-
-/** A stored file is not what its name says. The message completes "…, but" or stands after a colon. */
-export class WrongPart extends Error {
-  override readonly name = "WrongPart";
-}
 
 /**
  * The content of a stored file of an image: exactly `length` bytes with that SHA-256 (hexadecimal digits). Takes no more
  * memory than `length` and a bounded rest, whatever is in the file.
- * Rejects with WrongPart.
+ * Rejects with a SourceFailure "wrong".
  */
 export async function decodePart(
   stored: Uint8Array<ArrayBuffer>,
   digest: string,
   length: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  let problem = "it is no gzip file";
+  let problem = "a file is no gzip file";
   if (stored[0] === 0x1f && stored[1] === 0x8b) {
     try {
       const content = await gunzip(stored, length);
       if ((await sha256(content)) === digest) return content;
-      problem = "its checksum is wrong";
+      problem = "a file has a wrong checksum";
     } catch (error) {
-      problem = error instanceof WrongPart ? error.message : "it is cut short or damaged";
+      problem = error instanceof SourceFailure ? error.message : "a file is cut short or damaged";
     }
   }
   // Some servers recognise gzip and declare it as an encoding, and then the browser has undone it.
   if (stored.length === length && (await sha256(stored)) === digest) return stored;
-  throw new WrongPart(problem);
+  throw new SourceFailure("wrong", problem);
 }
 
 /** Hexadecimal digits. */
@@ -55,7 +51,7 @@ async function gunzip(stored: Uint8Array<ArrayBuffer>, length: number): Promise<
     for (;;) {
       const { done, value } = await reader.read();
       if (done) break;
-      if (filled + value.length > length) throw new WrongPart("it has more bytes than the index says");
+      if (filled + value.length > length) throw new SourceFailure("wrong", "a file has too many bytes");
       content.set(value, filled);
       filled += value.length;
     }
@@ -64,6 +60,6 @@ async function gunzip(stored: Uint8Array<ArrayBuffer>, length: number): Promise<
     throw error;
   }
   await fed;
-  if (filled !== length) throw new WrongPart("it has fewer bytes than the index says");
+  if (filled !== length) throw new SourceFailure("wrong", "a file has too few bytes");
   return content;
 }
