@@ -8,15 +8,16 @@ export interface Chunk {
   saving: boolean;
   /** Touched since the eviction last looked. */
   used: boolean;
-  /** The load that somebody waits for it with (ChunkLoader), which keeps it from eviction; -1 for none. */
-  load: number;
+  /** How many wait for it together with others that are not here yet (ChunkLoader), which keeps it from eviction. */
+  pins: number;
   /** No longer the disk's: the guest gave it back while it was being saved. */
   dropped: boolean;
 }
 
 /**
  * The chunks in memory. Clean ones are bounded by `evict`, oldest first with a second chance (CLOCK: a hit costs one store,
- * where a true LRU would relink a list); dirty ones and those being saved stay: they may exist nowhere else.
+ * where a true LRU would relink a list); dirty ones and those being saved stay: they may exist nowhere
+ * else.
  */
 export class ChunkCache {
   /** In the order in which the clock's hand passes them. */
@@ -39,17 +40,17 @@ export class ChunkCache {
 
   /** Adds a chunk that is not there yet and keeps `data` itself. */
   add(number: number, data: Uint8Array): Chunk {
-    const chunk = { number, data, dirty: false, saving: false, used: true, load: -1, dropped: false };
+    const chunk = { number, data, dirty: false, saving: false, used: true, pins: 0, dropped: false };
     this.#chunks.set(number, chunk);
     return chunk;
   }
 
-  /** Drops clean chunks, save those of the load numbered `load`, until at most `limit` chunks are left, if it can. */
-  evict(limit: number, load: number): void {
+  /** Drops clean chunks that nobody has pinned until at most `limit` chunks are left, if it can. */
+  evict(limit: number): void {
     // What is put back at the end comes by once more, with `used` cleared: at most two rounds.
     for (const chunk of this.#chunks.values()) {
       if (this.#chunks.size <= limit) return;
-      if (chunk.dirty || chunk.saving || chunk.load === load) continue;
+      if (chunk.dirty || chunk.saving || chunk.pins > 0) continue;
       this.#chunks.delete(chunk.number);
       if (!chunk.used) continue;
       chunk.used = false;

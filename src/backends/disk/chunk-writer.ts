@@ -12,6 +12,8 @@ export interface WriterOptions {
   writeBackAfterMs: number;
   /** Unsaved chunks from which on a writer has to wait. */
   limit: number;
+  /** Told of each save as it begins, with the chunks in it. */
+  onSave: (chunks: number) => void;
   /** Chunks that were dirty are now durable, and still the disk's. */
   onSaved: (chunks: readonly Chunk[]) => void;
   /** Told when saving begins to fail, and with undefined when it works again. */
@@ -115,6 +117,7 @@ export class ChunkWriter {
     }
     // The store takes the bytes now; what is written into the chunks from here on is for the next save.
     const bytes = chunks.map(({ number, data }): [number, Uint8Array] => [number, data]);
+    this.#options.onSave(chunks.length);
     const saving = this.#store.save(bytes, [...removed]).then(
       () => this.#saved(chunks),
       (error: unknown) => this.#failed(chunks, removed, error),

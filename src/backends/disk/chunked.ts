@@ -2,28 +2,37 @@ import type { BlockBackend, BlockUnmap } from "../../virtio/block-backend.ts";
 import { checkCapacity, sizeText } from "./capacity.ts";
 import { type Chunk, ChunkCache } from "./chunk-cache.ts";
 import { ChunkLoader } from "./chunk-loader.ts";
-import type { ChunkStore } from "./chunk-store.ts";
+import type { ChunkSet, ChunkStore } from "./chunk-store.ts";
 import { ChunkWriter } from "./chunk-writer.ts";
 import { DiskError, asError } from "./errors.ts";
 
 const MiB = 1024 * 1024;
 
-/** Bounds on what the disk holds in memory. Bytes. */
+/**
+ * Bounds on what the disk holds in memory, in bytes. What counts for the worker is `cache`, the copy of a save that IndexedDB
+ * makes (`unsaved` at most) and a load under way (`batch`): together less than 96 MiB, with what waits for the garbage collector
+ * (test/browser/disk-memory.test.ts measures it).
+ */
 export const BOUNDS = {
-  /** Clean chunks kept for reading: the guest has a page cache of its own, so this only has to bridge its gaps. */
-  cache: 64 * MiB,
+  /** All chunks in memory, saved or not: the guest has a page cache of its own, so this only has to bridge its gaps. */
+  cache: 48 * MiB,
   /** Unsaved data from which on it is saved without a flush: large enough to make good use of a transaction. */
-  writeBack: 16 * MiB,
-  /** Unsaved data from which on writers wait: one save under way, one filling up, and some slack. */
-  unsaved: 48 * MiB,
-  /** What one load fetches at most for requests that wait in parallel. */
-  batch: 16 * MiB,
+  writeBack: 8 * MiB,
+  /** Unsaved data from which on writers wait: one save under way, one filling up. */
+  unsaved: 16 * MiB,
+  /** What one load fetches at most for requests that wait in parallel; and what remote loads have under way. */
+  batch: 8 * MiB,
   /** How far a load runs ahead of a sequential reader: measured, more gains nothing (see idb-database.ts). */
   readAhead: 1 * MiB,
+  /** What one load from a base asks for at most: a long request is loaded in several at once. */
+  remoteRun: 256 * 1024,
 };
 
 /** Milliseconds that a write stays in memory without a flush. A real disk empties its cache by itself, too. */
 const WRITE_BACK_AFTER = 1000;
+
+/** Chunks that are evicted beyond what a write needs. */
+const SLACK = 32;
 
 export type MessageLevel = "info" | "warning" | "error";
 
@@ -35,10 +44,23 @@ export interface ChunkedDiskOptions {
   /** Bytes in a chunk, a power of two. */
   chunkSize: number;
   /** The chunks that the store has. Taken over. */
-  stored: Set<number>;
+  stored: ChunkSet;
   /** Messages for the person. */
   onMessage: (level: MessageLevel, text: string) => void;
   bounds?: Partial<typeof BOUNDS>;
+}
+
+/** What a disk has asked of its store since it was opened. */
+export interface DiskStatistics {
+  /** Loads of chunks (in IndexedDB: transactions for reading). */
+  loads: number;
+  loadedBytes: number;
+  /** Loads of chunks from a base. */
+  baseLoads: number;
+  baseBytes: number;
+  /** Saves that were begun (in IndexedDB: transactions for writing): one for each flush that had something to save. */
+  saves: number;
+  savedBytes: number;
 }
 
 /**
@@ -53,11 +75,21 @@ export class ChunkedDisk implements BlockBackend {
   readonly #name: string;
   readonly #store: ChunkStore;
   readonly #chunkSize: number;
-  readonly #stored: Set<number>;
+  readonly #stored: ChunkSet;
   readonly #cache = new ChunkCache();
+  /** Chunks that the cache may hold. */
+  readonly #limit: number;
   readonly #loader: ChunkLoader;
   readonly #writer: ChunkWriter;
   readonly #onMessage: (level: MessageLevel, text: string) => void;
+  readonly #statistics: DiskStatistics = {
+    loads: 0,
+    loadedBytes: 0,
+    baseLoads: 0,
+    baseBytes: 0,
+    saves: 0,
+    savedBytes: 0,
+  };
   #capacity: number;
   #listeners: (() => void)[] = [];
   /** Why no more I/O is possible. */
@@ -72,8 +104,9 @@ export class ChunkedDisk implements BlockBackend {
     const { chunkSize } = options;
     const bounds = { ...BOUNDS, ...options.bounds };
     const chunks = (bytes: number): number => Math.max(1, Math.floor(bytes / chunkSize));
-    const limit = (): number => chunks(bounds.cache) + this.#writer.unsaved;
+    const limit = chunks(bounds.cache);
 
+    this.#limit = limit;
     this.#name = options.name;
     this.#store = store;
     this.#chunkSize = chunkSize;
@@ -88,14 +121,23 @@ export class ChunkedDisk implements BlockBackend {
       limit: chunks(bounds.unsaved),
       onSaved: (saved) => {
         for (const { number } of saved) this.#stored.add(number);
-        this.#cache.evict(limit(), this.#loader.load);
+        this.#cache.evict(limit);
+      },
+      onSave: (count) => {
+        this.#statistics.saves++;
+        this.#statistics.savedBytes += count * chunkSize;
       },
       onTrouble: (error) => this.#trouble(error),
     });
     this.#loader = new ChunkLoader(store, this.#cache, this.#stored, {
       batch: chunks(bounds.batch),
       readAhead: Math.floor(bounds.readAhead / chunkSize),
+      remoteRun: chunks(bounds.remoteRun),
       limit,
+      onLoad: (count, remote) => {
+        this.#statistics[remote ? "baseLoads" : "loads"]++;
+        this.#statistics[remote ? "baseBytes" : "loadedBytes"] += count * chunkSize;
+      },
     });
   }
 
@@ -111,6 +153,10 @@ export class ChunkedDisk implements BlockBackend {
     };
   }
 
+  get statistics(): Readonly<DiskStatistics> {
+    return this.#statistics;
+  }
+
   prepare(offset: number, length: number, write: boolean): Promise<void> | undefined {
     if (this.#failure) return Promise.reject(this.#failure);
     if (length === 0) return undefined;
@@ -118,8 +164,11 @@ export class ChunkedDisk implements BlockBackend {
     const last = Math.floor((offset + length - 1) / this.#chunkSize);
     if (!write) return this.#need(first, last, 1);
 
-    const wait = this.#writer.room(last - first + 1) ?? this.#needEnds(offset, offset + length, first, last);
+    const wait = this.#writer.room(last - first + 1);
     if (wait) return wait;
+    this.#makeRoom(last - first + 1);
+    const ends = this.#needEnds(offset, offset + length, first, last);
+    if (ends) return ends;
     this.#writableFrom = offset;
     this.#writableTo = offset + length;
     return undefined;
@@ -163,6 +212,7 @@ export class ChunkedDisk implements BlockBackend {
     const end = Math.ceil((offset + length) / this.#chunkSize);
     for (let number = offset / this.#chunkSize; number < end; number++) {
       const chunk = this.#cache.drop(number);
+      this.#loader.forget(number);
       // What is neither in memory nor stored was never there.
       if (this.#stored.delete(number) || chunk) this.#writer.remove(number, chunk);
     }
@@ -200,7 +250,7 @@ export class ChunkedDisk implements BlockBackend {
   fail(error: DiskError): void {
     if (this.#failure) return;
     this.#failure = error;
-    this.#close(error);
+    void this.#close(error);
     this.#onMessage("error", error.message);
   }
 
@@ -216,15 +266,26 @@ export class ChunkedDisk implements BlockBackend {
         `${this.#name} was closed with ${lost} that could not be saved: ${asError(error).message}`,
       );
     }
-    this.#close(closed);
+    await this.#close(closed);
   }
 
-  #close(reason: DiskError): void {
+  /** Never rejects: what could be lost by closing is saved before. */
+  async #close(reason: DiskError): Promise<void> {
     this.#listeners = [];
     this.#writer.close();
     this.#loader.close(reason);
     this.#cache.clear();
-    this.#store.close();
+    try {
+      await this.#store.close();
+    } catch (error) {
+      this.#onMessage("warning", `${this.#name} was not closed in order: ${asError(error).message}`);
+    }
+  }
+
+  /** Lets go of clean chunks for so many that are about to be written; of some more, so that not every write has to. */
+  #makeRoom(count: number): void {
+    if (this.#cache.size + count <= this.#limit) return;
+    this.#cache.evict(this.#limit - count - Math.min(SLACK, this.#limit >> 3));
   }
 
   /** Waits for every `step`-th chunk from `first` to `last`, unless none has to be loaded. */
@@ -250,6 +311,7 @@ export class ChunkedDisk implements BlockBackend {
     const start = number * this.#chunkSize;
     const overwritten = start >= this.#writableFrom && start + this.#chunkSize <= this.#writableTo;
     if (!overwritten && this.#stored.has(number)) throw this.#unprepared(number);
+    this.#loader.forget(number);
     return this.#cache.add(number, new Uint8Array(this.#chunkSize));
   }
 

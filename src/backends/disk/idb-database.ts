@@ -1,10 +1,30 @@
 import { type UseStore, get, getMany, keys, promisifyRequest, set } from "idb-keyval";
-import type { ChunkStore } from "./chunk-store.ts";
+import type { HoleStore } from "./chunk-store.ts";
 import { DiskError, asError } from "./errors.ts";
+import { type BaseRecord, isBaseRecord } from "./overlay-base.ts";
+
+/**
+ * The database of a disk: one object store, "chunks", with keys of three kinds.
+ *
+ *     "disk"   the DiskRecord
+ *     n        chunk n, bytes n * chunkSize and on, as a Uint8Array of chunkSize bytes
+ *     [n]      chunk n is a hole: it was given back, and zeros cover what the base has there. Only in a disk with a base,
+ *              only where the base has bytes, and never together with n.
+ *
+ * What has no key reads as the base does, or as zeros. Every transaction leaves this true, so there is nothing to repair.
+ *
+ * Versions of the format, in `DiskRecord.format`:
+ * - 1: without `base` and holes.
+ * - 2: as above. Whoever opens a disk of format 1 for writing notes format 2 in its record, so that a page of before that would
+ *   not open it any more; nothing else changes. Read-only, it is read as it is.
+ *
+ * A page refuses formats that it does not know.
+ */
+export const FORMAT = 2;
 
 /** What the database of a disk says about the disk. */
 export interface DiskRecord {
-  /** Version of what is described here. */
+  /** Version of what is described above. */
   format: number;
   /** Bytes. */
   size: number;
@@ -12,10 +32,9 @@ export interface DiskRecord {
   chunkSize: number;
   /** Date and time, ISO 8601. */
   created: string;
+  /** What the disk shows where it has neither chunk nor hole. Since format 2. */
+  base?: BaseRecord | undefined;
 }
-
-/** The format that we write: chunks as Uint8Array under their numbers, the record under "disk". */
-export const FORMAT = 1;
 
 /**
  * Bytes in a chunk of a new disk. Measured in Chromium 156 (strict durability, incompressible data):
@@ -45,10 +64,12 @@ export interface DatabaseOptions {
   create?: DiskRecord | undefined;
   /** Milliseconds until an open without an answer is given up. */
   timeout: number;
+  /** Does not write, not even to bring an older format up to date. */
+  readOnly?: boolean | undefined;
 }
 
 /** The IndexedDB database of one disk, used through idb-keyval with transactions of our own (its own are not durable). */
-export class DiskDatabase implements ChunkStore {
+export class DiskDatabase implements HoleStore {
   /** Told when the connection is lost by another's doing. */
   onLost: (error: DiskError) => void = () => undefined;
   /** Told when the database takes long to answer. */
@@ -62,6 +83,8 @@ export class DiskDatabase implements ChunkStore {
   #lost: DiskError | undefined;
   #slow: ReturnType<typeof setTimeout> | undefined;
   #pending = 0;
+  /** The chunks that are noted as holes. */
+  readonly #holes = new Set<number>();
 
   /** Rejects with a DiskError; see openDatabase and checkRecord. Undefined when there is no such database. */
   static async open(name: string, options: DatabaseOptions): Promise<DiskDatabase | undefined> {
@@ -70,6 +93,7 @@ export class DiskDatabase implements ChunkStore {
     const database = new DiskDatabase(connection, options.label);
     try {
       database.#record = checkRecord(await get(RECORD, database.#use), options.label);
+      if (database.#record.format < FORMAT && !options.readOnly) await database.#note({ format: FORMAT });
       return database;
     } catch (error) {
       connection.close();
@@ -93,17 +117,21 @@ export class DiskDatabase implements ChunkStore {
     return this.#record;
   }
 
-  /** The numbers of all chunks that are stored. */
-  async chunks(): Promise<Set<number>> {
-    const numbers = await keys<IDBValidKey>(this.#use);
-    return new Set(numbers.filter((key) => typeof key === "number"));
+  /** The numbers of all chunks and holes that are stored. To be called once, before the first save. */
+  async contents(): Promise<{ chunks: Set<number>; holes: Set<number> }> {
+    const chunks = new Set<number>();
+    for (const key of await keys<IDBValidKey>(this.#use)) {
+      if (typeof key === "number") chunks.add(key);
+      else if (Array.isArray(key) && typeof key[0] === "number") this.#holes.add(key[0]);
+    }
+    return { chunks, holes: new Set(this.#holes) };
   }
 
-  async load(numbers: readonly number[]): Promise<Uint8Array[]> {
+  async load(numbers: readonly number[]): Promise<(Uint8Array | DiskError)[]> {
     const values = await getMany<unknown>([...numbers], this.#use);
     return values.map((value, index) => {
       if (value instanceof Uint8Array && value.length === this.#record.chunkSize) return value;
-      throw new DiskError(
+      return new DiskError(
         "io",
         `${this.#label} is damaged: chunk ${numbers[index] ?? ""} is not what was saved.`,
       );
@@ -111,16 +139,50 @@ export class DiskDatabase implements ChunkStore {
   }
 
   // Not async: the bytes are to be taken now. IndexedDB clones them in put().
-  save(chunks: [number: number, data: Uint8Array][], removed: readonly number[]): Promise<void> {
-    return this.#use("readwrite", (store) => {
-      for (const { first, last } of runs(removed)) store.delete(IDBKeyRange.bound(first, last));
+  async save(
+    chunks: [number: number, data: Uint8Array][],
+    removed: readonly number[],
+    holes: readonly number[] = [],
+  ): Promise<void> {
+    const filled = chunks.flatMap(([number]) => (this.#holes.has(number) ? [number] : []));
+    await this.#use("readwrite", (store) => {
+      for (const { first, last } of runs([...removed, ...holes]))
+        store.delete(IDBKeyRange.bound(first, last));
+      for (const { first, last } of runs(filled)) store.delete(IDBKeyRange.bound([first], [last]));
+      for (const number of holes) store.put(true, [number]);
       for (const [number, data] of chunks) store.put(data, number);
       return promisifyRequest(store.transaction);
     });
+    for (const number of filled) this.#holes.delete(number);
+    for (const number of holes) this.#holes.add(number);
   }
 
-  async setCapacity(size: number): Promise<void> {
-    const record = { ...this.#record, size };
+  setCapacity(size: number): Promise<void> {
+    return this.#note({ size });
+  }
+
+  /** Bytes of all chunks that are stored. */
+  async stored(): Promise<number> {
+    const numbers = IDBKeyRange.bound(-Infinity, Infinity);
+    const count = await this.#use("readonly", (store) => promisifyRequest(store.count(numbers)));
+    return count * this.#record.chunkSize;
+  }
+
+  /** Drops every chunk and hole, durably: the disk is as its base, or zeros. With `base`, it is over that one from now on. */
+  async reset(base: BaseRecord | undefined = this.#record.base): Promise<void> {
+    const size = Math.max(this.#record.size, base?.size ?? 0);
+    const record: DiskRecord = { ...this.#record, base, size };
+    await this.#use("readwrite", (store) => {
+      store.clear();
+      store.put(record, RECORD);
+      return promisifyRequest(store.transaction);
+    });
+    this.#holes.clear();
+    this.#record = record;
+  }
+
+  async #note(change: Partial<DiskRecord>): Promise<void> {
+    const record = { ...this.#record, ...change };
     await set(RECORD, record, this.#use);
     this.#record = record;
   }
@@ -251,7 +313,7 @@ function openRequest(name: string, label: string): IDBOpenDBRequest {
 
 function checkRecord(value: unknown, label: string): DiskRecord {
   const record = (value ?? {}) as Partial<DiskRecord>;
-  const { format, size, chunkSize, created } = record;
+  const { format, size, chunkSize, created, base } = record;
   if (typeof format === "number" && format > FORMAT) {
     throw new DiskError(
       "invalid",
@@ -259,7 +321,8 @@ function checkRecord(value: unknown, label: string): DiskRecord {
     );
   }
   const power = typeof chunkSize === "number" && chunkSize >= 512 && Number.isInteger(Math.log2(chunkSize));
-  if (format !== FORMAT || !Number.isSafeInteger(size) || !power || typeof created !== "string") {
+  const known = format === FORMAT ? base === undefined || isBaseRecord(base) : format === 1;
+  if (!known || !Number.isSafeInteger(size) || !power || typeof created !== "string") {
     throw new DiskError("invalid", `${label} is damaged: its description cannot be understood.`);
   }
   return record as DiskRecord;

@@ -1,7 +1,11 @@
+import type { DiskBase } from "./base.ts";
 import { checkCapacity, sizeText } from "./capacity.ts";
 import { BOUNDS, ChunkedDisk, type MessageLevel, shrinking } from "./chunked.ts";
 import { DiskBusyError, DiskError } from "./errors.ts";
 import { CHUNK_SIZE, DiskDatabase, FORMAT, explain } from "./idb-database.ts";
+import { memoryOverlay } from "./memory-overlay.ts";
+import { checkBase, recordOf, sizeOver } from "./overlay-base.ts";
+import { OverlayContents, OverlayStore } from "./overlay.ts";
 import { acquireLock, heldLocks } from "./web-lock.ts";
 
 /** Every disk has a database of its own, and a lock of the same name. */
@@ -13,6 +17,13 @@ const TIMEOUT = 10_000;
 export interface IdbDiskOptions {
   /** Bytes, a multiple of 512. Needed for a new disk; an existing one grows to it, or keeps its size without it. */
   size?: number | undefined;
+  /**
+   * What the disk shows where nothing was written to it; then `size` is by standard the base's. It must be the one that the disk
+   * was made over. The disk takes it over once it is open, and disposes of it.
+   */
+  base?: DiskBase | undefined;
+  /** The name of its database, and of its lock, when that is not made from the disk's name. */
+  database?: string | undefined;
   /** Opens without the right to write; several tabs may do so at once. */
   readOnly?: boolean | undefined;
   /** Messages for the person: storage that is full, a disk deleted under the machine. */
@@ -32,12 +43,22 @@ export interface IdbDiskOptions {
  */
 export async function openIdbDisk(id: string, options: IdbDiskOptions = {}): Promise<ChunkedDisk> {
   const label = labelOf(id);
+  const name = options.database ?? PREFIX + id;
   const readOnly = options.readOnly ?? false;
-  if (options.size !== undefined) checkCapacity(options.size, label);
-  const release = await acquireLock(PREFIX + id, label, readOnly ? "shared" : "exclusive");
+  const size = options.base ? sizeOver(label, options.base, options.size) : options.size;
+  if (size !== undefined) checkCapacity(size, label);
+  const release = await acquireLock(name, label, readOnly ? "shared" : "exclusive");
   let database: DiskDatabase | undefined;
   try {
-    database = await openOrCreate(id, label, readOnly, options);
+    database = await openOrCreate(name, { ...options, label, size });
+    if (!database) {
+      if (!readOnly || !options.base) throw absent(id, readOnly);
+      // Nothing was ever written over the base, and nothing will be.
+      const view = memoryOverlay(label, options.base, options);
+      release();
+      return view;
+    }
+    checkBase(label, database.record.base, options.base);
     await fitSize(database, label, readOnly, options.size);
     return await diskOn(database, label, readOnly, options, release);
   } catch (error) {
@@ -47,20 +68,26 @@ export async function openIdbDisk(id: string, options: IdbDiskOptions = {}): Pro
   }
 }
 
-async function openOrCreate(
-  id: string,
-  label: string,
-  readOnly: boolean,
-  { size, timeout = TIMEOUT }: IdbDiskOptions,
-): Promise<DiskDatabase> {
+function openOrCreate(
+  name: string,
+  { label, size, base, readOnly, timeout = TIMEOUT }: IdbDiskOptions & { label: string },
+): Promise<DiskDatabase | undefined> {
   const create =
     size === undefined || readOnly
       ? undefined
-      : { format: FORMAT, size, chunkSize: CHUNK_SIZE, created: new Date().toISOString() };
-  const database = await DiskDatabase.open(PREFIX + id, { label, create, timeout });
-  if (database) return database;
+      : {
+          format: FORMAT,
+          size,
+          chunkSize: CHUNK_SIZE,
+          created: new Date().toISOString(),
+          ...(base && { base: recordOf(base) }),
+        };
+  return DiskDatabase.open(name, { label, create, timeout, readOnly });
+}
+
+function absent(id: string, readOnly: boolean): DiskError {
   const reason = readOnly ? "to open read-only" : "and no size to make one with";
-  throw new DiskError("invalid", `There is no disk "${id}" in this browser ${reason}.`);
+  return new DiskError("invalid", `There is no disk "${id}" in this browser ${reason}.`);
 }
 
 /** Brings the stored size and the wanted one together. */
@@ -85,17 +112,18 @@ async function diskOn(
   database: DiskDatabase,
   label: string,
   readOnly: boolean,
-  { onMessage = () => undefined, bounds = {} }: IdbDiskOptions,
+  { base, onMessage = () => undefined, bounds = {} }: IdbDiskOptions,
   release: () => void,
 ): Promise<ChunkedDisk> {
   const { size, chunkSize } = database.record;
-  const stored = await database.chunks();
-  const disk = new ChunkedDisk(database, {
+  const found = await database.contents();
+  const contents = base && new OverlayContents(base, chunkSize, found);
+  const disk = new ChunkedDisk(base ? new OverlayStore(database, base, contents!) : database, {
     name: label,
     capacity: size,
     readOnly,
     chunkSize,
-    stored,
+    stored: contents ?? found.chunks,
     onMessage,
     bounds,
   });
@@ -128,7 +156,11 @@ export async function listIdbDisks(): Promise<IdbDiskEntry[]> {
 async function describe(id: string, inUse: boolean): Promise<IdbDiskEntry> {
   const entry = { id, size: undefined, created: undefined, inUse, problem: undefined };
   try {
-    const database = await DiskDatabase.open(PREFIX + id, { label: labelOf(id), timeout: TIMEOUT });
+    const database = await DiskDatabase.open(PREFIX + id, {
+      label: labelOf(id),
+      timeout: TIMEOUT,
+      readOnly: true,
+    });
     if (!database) return { ...entry, problem: "It was deleted just now." };
     const { size, created } = database.record;
     database.close();
