@@ -2,7 +2,9 @@ import type { MachineConfig } from "../config/types.ts";
 import { parseDisk } from "../config/grammar.ts";
 import { checkPlatform } from "../config/platform.ts";
 import type { DeviceDescription, ExecResult, MachineCounters, PlugOutcome } from "../worker/protocol.ts";
+import type { DiskListing, ExportFormat } from "../worker/disk/protocol.ts";
 import { linkTo, withoutDisk } from "./link.ts";
+import type { Disks } from "./disks/model.ts";
 import type { Session, SessionState } from "./session.ts";
 import type { TerminalView } from "./terminal/terminal.ts";
 import type { Timings } from "./timings.ts";
@@ -34,6 +36,18 @@ export interface RingsideApi {
   attach(disk: string): Promise<void>;
   /** Takes a disk out of both. Rejects with a sentence, also when the guest uses it, unless `force`. */
   detach(id: string, options?: { force?: boolean }): Promise<void>;
+  /** The disks of this browser, those that were deleted and can still be brought back among them. */
+  readonly disks: {
+    /** Sizes in bytes. */
+    list(): Promise<DiskListing[]>;
+    /**
+     * Makes a disk of a file's bytes (raw, gzip or qcow2). Resolves with its name: `name`, where it is free and one that a disk
+     * can have. Rejects with a sentence, and then leaves nothing behind.
+     */
+    import(file: Blob, name: string): Promise<string>;
+    /** A disk's bytes, raw (the standard; with all its zeros) or gzip. Nobody can write to the disk until the stream ends. */
+    export(name: string, format?: ExportFormat): Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
+  };
   powerOn(): Promise<void>;
   powerOff(): Promise<void>;
   reset(): Promise<void>;
@@ -47,7 +61,7 @@ declare global {
   }
 }
 
-export function pageApi(session: Session, terminal: TerminalView): RingsideApi {
+export function pageApi(session: Session, disks: Disks, terminal: TerminalView): RingsideApi {
   return {
     exec: (command) => session.exec(command),
     get state() {
@@ -78,6 +92,11 @@ export function pageApi(session: Session, terminal: TerminalView): RingsideApi {
       succeeded(await session.attach(disk));
     },
     detach: async (id, options) => succeeded(await session.detach(id, options)),
+    disks: {
+      list: () => disks.entries(),
+      import: (file, name) => disks.importAs(file, name),
+      export: (name, format = "raw") => disks.read(name, format),
+    },
     powerOn: () => session.powerOn(),
     powerOff: () => session.powerOff(),
     reset: () => session.reset(),

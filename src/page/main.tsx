@@ -5,6 +5,8 @@
 import { effect, signal } from "@preact/signals";
 import { render } from "preact";
 import { pageApi } from "./api.ts";
+import { Disks } from "./disks/model.ts";
+import { StorageUse } from "./disks/usage.ts";
 import { App } from "./parts/app.tsx";
 import { SearchModel } from "./parts/search-bar.tsx";
 import { Session } from "./session.ts";
@@ -33,6 +35,8 @@ function start(root: HTMLElement): void {
     theme.current.value,
   );
   const session = new Session(terminal);
+  const disks = new Disks(session);
+  const use = new StorageUse(session.notices, disks.changes);
   effect(() => terminal.setTheme(theme.current.value));
   effect(() => {
     if (session.config.value) void keepDisks(session.config.value, session.notices);
@@ -51,8 +55,19 @@ function start(root: HTMLElement): void {
   });
 
   root.textContent = "";
-  render(<App session={session} terminal={terminal} theme={theme} search={search} editing={editing} />, root);
-  window.ringside = pageApi(session, terminal);
+  render(
+    <App
+      session={session}
+      disks={disks}
+      use={use}
+      terminal={terminal}
+      theme={theme}
+      search={search}
+      editing={editing}
+    />,
+    root,
+  );
+  window.ringside = pageApi(session, disks, terminal);
   session.open();
   terminal.focus();
 }

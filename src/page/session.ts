@@ -43,6 +43,8 @@ export class Session {
   readonly proposal = signal<Link | undefined>(undefined);
   /** Disks that this machine goes without. */
   readonly withoutDisks = signal<readonly string[]>([]);
+  /** Disks whose changes are in memory, gone with this machine. */
+  readonly temporaryDisks = signal<readonly string[]>([]);
   readonly notices = new Notices();
   readonly timings = new BootTimings();
 

@@ -31,16 +31,46 @@ export function acquireLock(
         if (error.name === "TimeoutError") {
           reject(new DiskBusyError(`${holder} is open in another tab or window.`, { cause }));
         } else {
-          reject(new DiskError("blocked", `${holder} cannot be locked: ${error.message}.`, { cause }));
+          reject(unlockable(holder, cause));
         }
       });
   });
+}
+
+/** Takes a lock if nobody else has it; resolves with what releases it, or undefined. Rejects with a DiskError "blocked". */
+export function tryLock(name: string, mode: LockMode = "exclusive"): Promise<(() => void) | undefined> {
+  return new Promise((resolve, reject) => {
+    locks()
+      .request(name, { mode, ifAvailable: true }, (lock) => {
+        if (lock) return new Promise<void>((release) => resolve(release));
+        resolve(undefined);
+        return undefined;
+      })
+      .catch((cause: unknown) => reject(unlockable(`The lock "${name}"`, cause)));
+  });
+}
+
+/** Does `work` while nobody else in the origin does work under that name. Rejects with a DiskError "blocked" without locks. */
+export async function exclusively<T>(name: string, work: () => Promise<T>): Promise<T> {
+  let began = false;
+  try {
+    return await locks().request(name, () => {
+      began = true;
+      return work();
+    });
+  } catch (error) {
+    throw began || error instanceof DiskError ? error : unlockable("The list of disks", error);
+  }
 }
 
 /** Names of all locks that are held in the origin. */
 export async function heldLocks(): Promise<Set<string>> {
   const { held } = await locks().query();
   return new Set((held ?? []).flatMap(({ name }) => (name === undefined ? [] : [name])));
+}
+
+function unlockable(what: string, cause: unknown): DiskError {
+  return new DiskError("blocked", `${what} cannot be locked: ${asError(cause).message}.`, { cause });
 }
 
 function locks(): LockManager {

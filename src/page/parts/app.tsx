@@ -1,7 +1,10 @@
 import type { Signal } from "@preact/signals";
+import type { Disks } from "../disks/model.ts";
+import type { StorageUse } from "../disks/usage.ts";
 import type { Session } from "../session.ts";
 import type { TerminalView } from "../terminal/terminal.ts";
 import type { ThemeChoice } from "../theme.ts";
+import { DropZone } from "./drop-zone.tsx";
 import { Editor } from "./editor.tsx";
 import { Header } from "./header.tsx";
 import { NoticeList } from "./notice-list.tsx";
@@ -11,13 +14,15 @@ import { Stage } from "./stage.tsx";
 
 export interface AppProps {
   session: Session;
+  disks: Disks;
+  use: StorageUse;
   terminal: TerminalView;
   theme: ThemeChoice;
   search: SearchModel;
   editing: Signal<boolean>;
 }
 
-export function App({ session, terminal, theme, search, editing }: AppProps) {
+export function App({ session, disks, use, terminal, theme, search, editing }: AppProps) {
   return (
     <div class="page">
       <a
@@ -33,6 +38,8 @@ export function App({ session, terminal, theme, search, editing }: AppProps) {
       </a>
       <Header
         session={session}
+        disks={disks}
+        use={use}
         theme={theme}
         onConfigure={() => (editing.value = true)}
         onFind={() => search.ask()}
@@ -41,6 +48,7 @@ export function App({ session, terminal, theme, search, editing }: AppProps) {
       <Stage session={session} terminal={terminal} search={search} />
       {editing.value && <Editor session={session} onClose={() => (editing.value = false)} />}
       <Proposal session={session} />
+      <DropZone disks={disks} />
     </div>
   );
 }

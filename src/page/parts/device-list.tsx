@@ -1,8 +1,8 @@
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import type { DeviceDescription, MachineCounters } from "../../worker/protocol.ts";
 import { formatCount } from "../format.ts";
 import type { Session } from "../session.ts";
-import { Button } from "./button.tsx";
+import { Disclosure } from "./disclosure.tsx";
 
 /** Milliseconds between looks at the machine while the list is open. */
 const interval = 500;
@@ -10,44 +10,10 @@ const interval = 500;
 /** What runs on which transport: a button, and a panel that is live while it is open. */
 export function DeviceList({ session }: { session: Session }) {
   const [open, setOpen] = useState(false);
-  const button = useRef<HTMLButtonElement>(null);
-  const root = useRef<HTMLDivElement>(null);
-  const id = useId();
-
-  useEffect(() => {
-    if (!open) return undefined;
-    const closeOutside = (event: Event) => {
-      if (event.target instanceof Node && !root.current?.contains(event.target)) setOpen(false);
-    };
-    const closeByKey = (event: KeyboardEvent) => {
-      if (event.key !== "Escape") return;
-      setOpen(false);
-      button.current?.focus();
-    };
-    document.addEventListener("pointerdown", closeOutside);
-    document.addEventListener("focusin", closeOutside);
-    document.addEventListener("keydown", closeByKey);
-    return () => {
-      document.removeEventListener("pointerdown", closeOutside);
-      document.removeEventListener("focusin", closeOutside);
-      document.removeEventListener("keydown", closeByKey);
-    };
-  }, [open]);
-
   return (
-    <div class="disclosure" ref={root}>
-      <Button
-        label="Devices"
-        icon="devices"
-        buttonRef={button}
-        expanded={open}
-        controls={id}
-        onClick={() => setOpen(!open)}
-      />
-      <div class="device-panel" id={id} hidden={!open}>
-        {open && <Devices session={session} />}
-      </div>
-    </div>
+    <Disclosure label="Devices" icon="devices" open={open} onToggle={setOpen}>
+      {() => <Devices session={session} />}
+    </Disclosure>
   );
 }
 

@@ -1,18 +1,23 @@
+import type { Disks } from "../disks/model.ts";
+import type { StorageUse } from "../disks/usage.ts";
 import type { Session } from "../session.ts";
 import type { ThemeChoice } from "../theme.ts";
 import { Button } from "./button.tsx";
 import { DeviceList } from "./device-list.tsx";
+import { DisksPanel } from "./disks.tsx";
 import { Mark } from "./icons.tsx";
 import { StateLine } from "./state-line.tsx";
 
 export interface HeaderProps {
   session: Session;
+  disks: Disks;
+  use: StorageUse;
   theme: ThemeChoice;
   onConfigure: () => void;
   onFind: () => void;
 }
 
-export function Header({ session, theme, onConfigure, onFind }: HeaderProps) {
+export function Header({ session, disks, use, theme, onConfigure, onFind }: HeaderProps) {
   const dark = theme.current.value === "dark";
   return (
     <header class="header">
@@ -23,6 +28,7 @@ export function Header({ session, theme, onConfigure, onFind }: HeaderProps) {
       <StateLine session={session} />
       <div class="controls" role="group" aria-label="Machine" id="controls">
         <DeviceList session={session} />
+        <DisksPanel disks={disks} use={use} />
         <Button label="Configure" icon="configure" onClick={onConfigure} />
         <span class="divider" />
         <MachineButtons session={session} />

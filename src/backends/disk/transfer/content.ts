@@ -1,4 +1,5 @@
 import type { DiskBase } from "../base.ts";
+import type { DiskError } from "../errors.ts";
 import type { Piece } from "./source.ts";
 
 /** What a disk's store has, and what is below. */
@@ -11,7 +12,8 @@ export interface StoredContent {
   /** Chunks that read as zeros, whatever the base has. */
   readonly holes: ReadonlySet<number>;
   readonly base: DiskBase | undefined;
-  load(numbers: readonly number[]): Promise<Uint8Array[]>;
+  /** For each of them its bytes, or why they cannot be read. */
+  load(numbers: readonly number[]): Promise<(Uint8Array | DiskError)[]>;
 }
 
 /** Bytes fetched at a time; the next lot is fetched while one is used. */
@@ -44,7 +46,11 @@ async function fetch(disk: StoredContent, runs: readonly Run[]): Promise<Piece[]
       if (!stored) return [{ offset, data: await disk.base!.read(offset, count * chunkSize) }];
       const numbers = Array.from({ length: count }, (_, index) => first + index);
       const chunks = await disk.load(numbers);
-      return chunks.map((data, index) => ({ offset: offset + index * chunkSize, data }));
+      return chunks.map((data, index) => {
+        // Half a disk would be worth less than none: nobody could tell which half.
+        if (!(data instanceof Uint8Array)) throw data;
+        return { offset: offset + index * chunkSize, data };
+      });
     }),
   );
   // The last chunk may reach beyond the disk's end.

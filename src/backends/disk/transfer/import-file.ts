@@ -134,5 +134,5 @@ function begins(head: Uint8Array, magic: readonly number[]): boolean {
 }
 
 function ascii(text: string): number[] {
-  return [...text].map((letter) => letter.charCodeAt(0));
+  return Array.from(text, (letter) => letter.charCodeAt(0));
 }

@@ -1,0 +1,79 @@
+import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { entries, kindOf } from "../../config/options.ts";
+import { BadValue } from "../../config/values.ts";
+import type { Disks } from "../disks/model.ts";
+import { Button } from "./button.tsx";
+
+const options = Object.fromEntries(entries(kindOf("blk").options));
+
+/** A form for an empty disk. What it says of names and sizes is the grammar's. */
+export function NewDisk({ disks, onClose }: { disks: Disks; onClose: () => void }) {
+  const [name, setName] = useState("");
+  const [size, setSize] = useState("1G");
+  const first = useRef<HTMLInputElement>(null);
+  const id = useId();
+  useEffect(() => first.current?.focus(), []);
+
+  const mistake = (name !== "" && wrong("id", name)) || wrong("size", size);
+  const problem = mistake || disks.problems.value["new"];
+  const submit = async () => {
+    const bytes = options.size!.type.parse(size) as number;
+    if (await disks.create(name, bytes)) onClose();
+  };
+  return (
+    <form
+      class="disk-form"
+      aria-label="New disk"
+      noValidate
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (name !== "" && !mistake) void submit();
+      }}
+    >
+      <label class="disk-field">
+        Name
+        <input
+          ref={first}
+          type="text"
+          spellcheck={false}
+          autocomplete="off"
+          autocapitalize="off"
+          value={name}
+          aria-invalid={name !== "" && wrong("id", name) !== ""}
+          aria-describedby={`${id}-problem`}
+          onInput={(event) => setName(event.currentTarget.value)}
+        />
+      </label>
+      <label class="disk-field">
+        Size
+        <input
+          type="text"
+          spellcheck={false}
+          autocomplete="off"
+          value={size}
+          aria-invalid={wrong("size", size) !== ""}
+          aria-describedby={`${id}-problem`}
+          onInput={(event) => setSize(event.currentTarget.value)}
+        />
+      </label>
+      <button type="submit" class="button primary" disabled={name === "" || mistake !== ""}>
+        Make it
+      </button>
+      <Button label="Cancel" onClick={onClose} />
+      <p class="field-error" id={`${id}-problem`} role="status">
+        {problem}
+      </p>
+    </form>
+  );
+}
+
+/** What is wrong with an option's text; empty when nothing is. */
+export function wrong(option: "id" | "size", text: string): string {
+  try {
+    options[option]!.type.parse(text);
+    return "";
+  } catch (error) {
+    if (error instanceof BadValue) return `Expected: ${error.expected}.`;
+    throw error;
+  }
+}
