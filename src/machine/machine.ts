@@ -72,6 +72,10 @@ export class Machine {
   /** Counts what cuts the power: a start that finds it changed was overtaken, and leaves the machine as it is. */
   #powerCuts = 0;
   #starting: Promise<void> = Promise.resolve();
+  /** Counts starts that were asked for, not those of the guest: they overtake a power-off. */
+  #starts = 0;
+  /** Wake the power-offs that wait for the guest. */
+  readonly #powerOffs = new Set<() => void>();
 
   /** @throws RangeError when a block device of the configuration has no disk. */
   constructor(options: MachineOptions) {
@@ -122,12 +126,10 @@ export class Machine {
    * RangeError (memory), each with a plain sentence; the machine is off then. Resolves without a guest when another
    * start, or power-off, comes before this one is done.
    */
-  async start(): Promise<void> {
-    if (this.#disposed) throw new Error("The machine has been disposed of.");
-    this.#cutPower("The machine was restarted.", false);
-    const powerCuts = this.#powerCuts;
-    // One after the other: a new board takes the devices, and two guests must never have them both.
-    await this.#inTurn(() => this.#powerUp(powerCuts));
+  start(): Promise<void> {
+    this.#starts++;
+    this.#endPowerOffs(); // those that still wait for the guest are overtaken
+    return this.#startGuest();
   }
 
   /** Stops the guest where it is. */
@@ -146,11 +148,14 @@ export class Machine {
 
   /**
    * Asks the guest to power off through its agent; cuts the power after `graceMs` milliseconds (10,000 unless given), or
-   * at once when no agent answers. Resolves when the machine is off and its disks are flushed.
+   * at once when no agent answers. Resolves when the machine is off and its disks are flushed, or when it is started again
+   * meanwhile.
    */
   async powerOff({ graceMs = POWER_OFF_GRACE }: { graceMs?: number } = {}): Promise<void> {
     this.resume();
+    const starts = this.#starts;
     if (this.#agent?.ready && this.#state.name === "running") await this.#askToPowerOff(graceMs);
+    if (starts !== this.#starts) return;
     this.#cutPower("The machine was switched off.", true);
     if (this.#state.name !== "halted") this.#setState({ name: "off" });
     await this.#settleDisks((disk) => disk.flush());
@@ -236,6 +241,14 @@ export class Machine {
     });
   }
 
+  async #startGuest(): Promise<void> {
+    if (this.#disposed) throw new Error("The machine has been disposed of.");
+    this.#cutPower("The machine was restarted.", false);
+    const powerCuts = this.#powerCuts;
+    // One after the other: a new board takes the devices, and two guests must never have them both.
+    await this.#inTurn(() => this.#powerUp(powerCuts));
+  }
+
   async #powerUp(powerCuts: number): Promise<void> {
     if (powerCuts !== this.#powerCuts) return;
     const board = await Board.create({
@@ -271,7 +284,7 @@ export class Machine {
 
   async #restart(): Promise<void> {
     try {
-      await this.start();
+      await this.#startGuest();
     } catch (error) {
       this.#crashed(describeError(error));
     }
@@ -280,15 +293,22 @@ export class Machine {
   async #askToPowerOff(graceMs: number): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const giveUp = new Promise<void>((resolve) => (timer = setTimeout(resolve, graceMs)));
-    const off = new Promise<void>((resolve) => (this.#onOff = resolve));
-    // The command's own end says nothing: the guest goes down some time after it, and takes the agent along.
-    this.#agent?.run("poweroff").catch(() => undefined);
+    let wake: () => void = () => undefined;
+    const off = new Promise<void>((resolve) => (wake = resolve));
+    this.#powerOffs.add(wake);
+    // The command's own end says nothing: the guest goes down some time after it, and takes the agent along. While it waits
+    // behind others it must not outlive this call: the next guest would run it.
+    const over = new AbortController();
+    this.#agent?.run("poweroff", { signal: over.signal }).catch(() => undefined);
     await Promise.race([off, giveUp]);
+    over.abort();
     clearTimeout(timer);
-    this.#onOff = undefined;
+    this.#powerOffs.delete(wake);
   }
 
-  #onOff: (() => void) | undefined;
+  #endPowerOffs(): void {
+    for (const wake of this.#powerOffs) wake();
+  }
 
   #continue(): void {
     if (this.#state.name === "booting" || this.#state.name === "running") this.#board?.cpu.run();
@@ -344,7 +364,7 @@ export class Machine {
   #setState(state: MachineState): void {
     this.#state = state;
     this.#options.onState?.(state);
-    if (state.name !== "running" && state.name !== "booting") this.#onOff?.();
+    if (state.name !== "running" && state.name !== "booting") this.#endPowerOffs();
   }
 
   #reportViolation(violation: DriverViolation): void {
