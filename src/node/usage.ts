@@ -24,7 +24,7 @@ Options of run:
                        words of CONFIG as options, put after it; --device may be repeated
 
 Options of image pack:
-  --output FOLDER      where the image goes; unless given the name of the disk, here. One that is there is replaced
+  --output FOLDER      where the image goes; unless given, a folder here with the disk's name
   --chunk-size SIZE    bytes that are fetched together, a power of two from 4K to 4M; 64K unless given
 
 On a console Ctrl-] leaves. Text from a pipe is typed when the guest is up. A machine is powered off before we

@@ -27,7 +27,8 @@ export class ImageFolder {
   readonly #used = new Set<string>();
   /** Names of this run's unfinished files: another run may be busy in the same folder. */
   readonly #mark = `.ringside-${randomUUID()}`;
-  #unfinished = 0;
+  #begun = 0;
+  #finished = 0;
 
   static async open(path: string): Promise<ImageFolder> {
     await told(path, () => mkdir(path, { recursive: true }));
@@ -86,7 +87,7 @@ export class ImageFolder {
 
   /** Takes away what a run that failed was writing. */
   async discardUnfinished(): Promise<void> {
-    if (this.#unfinished === 0) return;
+    if (this.#begun === this.#finished) return;
     const names = await readdir(this.#path, { recursive: true }).catch(() => []);
     for (const name of names) {
       if (name.includes(this.#mark)) await rm(join(this.#path, name), { force: true });
@@ -95,14 +96,14 @@ export class ImageFolder {
 
   /** All of it under its name, or nothing. */
   async #write(path: string, content: Uint8Array | string, durable = false): Promise<void> {
-    const unfinished = join(path, "..", `${this.#mark}-${this.#unfinished++}.part`);
+    const unfinished = join(path, "..", `${this.#mark}-${this.#begun++}.part`);
     await writeFile(unfinished, content);
     if (durable) {
       const handle = await open(unfinished);
       await handle.sync().finally(() => handle.close());
     }
     await rename(unfinished, path);
-    this.#unfinished--;
+    this.#finished++;
   }
 }
 

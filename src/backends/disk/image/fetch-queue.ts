@@ -9,7 +9,7 @@ const PARALLEL = 6;
 /** Of these for what nobody has asked for yet, so that who asks finds a free one. */
 const PARALLEL_AHEAD = 4;
 /** What waits to be fetched ahead beyond this is forgotten, oldest first. */
-const LONGEST_AHEAD = 32;
+const LONGEST_AHEAD = 64;
 
 export interface QueueOptions {
   /** Tries again what failed. Otherwise the first failure is the end. */

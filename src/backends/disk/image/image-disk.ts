@@ -8,6 +8,8 @@ import type { ChunkTable } from "./table.ts";
 
 /** Bytes that are fetched ahead of one stream at most. */
 const LONGEST_AHEAD = 1024 ** 2;
+/** And chunks, where they are small. */
+const MOST_AHEAD = 32;
 
 export interface ImageDiskParts {
   label: string;
@@ -42,7 +44,7 @@ export class ImageDisk implements DiskBase {
     this.#parts = parts;
     this.#status = status;
     this.#close = close;
-    if (readAhead) this.#readAhead = new ReadAhead(Math.max(2, LONGEST_AHEAD / index.chunkSize));
+    if (readAhead) this.#readAhead = new ReadAhead(Math.min(Math.max(2, LONGEST_AHEAD / index.chunkSize), MOST_AHEAD));
   }
 
   get size(): number {
