@@ -1,8 +1,9 @@
 /** What the pages and workers of the disk tests run; the tests reach it as `tools`. */
 import fc from "fast-check";
-import { deleteIdbDisk, listIdbDisks, openIdbDisk } from "../../src/backends/disk/idb.ts";
+import { deleteIdbDisk, openIdbDisk } from "../../src/backends/disk/idb.ts";
 import type { ChunkedDisk } from "../../src/backends/disk/chunked.ts";
 import type { DiskErrorKind } from "../../src/backends/disk/errors.ts";
+import { DiskService } from "../../src/worker/disk/service.ts";
 import { checkAgainstArray, pattern, read, requireSame, steps, write } from "../unit/disk-model.ts";
 import { BLOCK, BLOCKS, workStep } from "./disk-workload.ts";
 
@@ -54,7 +55,7 @@ async function numbers(disk: ChunkedDisk): Promise<number[]> {
 const diskTools = {
   fc,
   openIdbDisk,
-  listIdbDisks,
+  listDisks: () => new DiskService(() => Promise.reject(new Error("no bases here"))).list(),
   deleteIdbDisk,
   checkAgainstArray,
   pattern,

@@ -3,12 +3,12 @@
  * them, says which name stands for which database. So a disk is renamed, deleted and brought back without touching its bytes.
  *
  *     database `ringside-catalog`, object store `disks`: CatalogEntry under its `database`
- *     database `ringside-disk-NAME~RANDOM`: a disk (idb-database.ts). `ringside-disk-NAME`: one from before the catalog.
+ *     databases `ringside-disk-NAME`, `ringside-disk-NAME~RANDOM`: disks (idb-database.ts), under the name of their beginning
  *
  * Whoever makes, changes or removes a disk holds the disk's lock, which has the database's name. A crash at any moment leaves
  * something that `reconcile` and `sweepDisks` understand:
  *
- * - a database without an entry: the catalog was lost, or is younger than the disk. The disk is adopted under its old name.
+ * - a database without an entry: the catalog was lost, or is younger than the disk. The disk is adopted under its first name.
  * - an entry without a database, and nobody holds its lock: nothing is behind it. The entry goes.
  * - an entry with `doomed`, and nobody holds its lock: it was never finished, or its removal was not. The rest of it goes.
  */
@@ -50,26 +50,33 @@ export async function catalogEntries(): Promise<CatalogEntry[]> {
 
 /** The disk of that name; undefined when there is none. */
 export async function findDisk(name: string): Promise<CatalogEntry | undefined> {
-  const known = (await transact("readonly", all)).find((entry) => stands(entry, name));
-  return known ?? (await reconcile()).find((entry) => stands(entry, name));
+  return (await reconcile()).find((entry) => stands(entry, name));
 }
 
-/** The name of a new disk's database. To be locked before anybody can know of it. */
-export function newDatabaseName(name: string): string {
-  return `${PREFIX}${name}~${crypto.randomUUID().slice(0, 8)}`;
+/** The disk in that database, deleted or not; undefined when there is none. */
+export async function entryOfDatabase(database: string): Promise<CatalogEntry | undefined> {
+  return (await transact("readonly", all)).find((entry) => entry.database === database);
+}
+
+/** The name of a new disk's database. To be locked before it is registered. */
+export async function newDatabaseName(name: string): Promise<string> {
+  const plain = PREFIX + name;
+  // A disk that was renamed, or deleted a minute ago, still has it.
+  const used = (await reconcile()).some(({ database }) => database === plain);
+  return used ? `${plain}~${crypto.randomUUID().slice(0, 8)}` : plain;
 }
 
 /**
  * Puts a new disk into the catalog, whose database is made next; it is doomed until {@link finishDisk}. The caller has its lock.
- * Resolves with the database that has the name now: another one, which is perhaps being made, when the name was taken.
+ * Resolves with undefined, or with who was there before: a disk with that name, or with that database.
  */
-export function registerDisk(database: string, name: string): Promise<string> {
+export function registerDisk(database: string, name: string): Promise<CatalogEntry | undefined> {
   return transact("readwrite", async (store) => {
     const entries = await all(store);
-    const other = entries.find((entry) => takes(entry, name));
-    if (other) return other.database;
+    const other = entries.find((entry) => takes(entry, name) || entry.database === database);
+    if (other) return other;
     put(store, { database, name, created: new Date().toISOString(), doomed: true });
-    return database;
+    return undefined;
   });
 }
 
@@ -150,7 +157,7 @@ async function sweep({ database }: CatalogEntry): Promise<void> {
   if (!release) return;
   try {
     // Before we had the lock, it may have been finished or brought back.
-    const entry = (await transact("readonly", all)).find((other) => other.database === database);
+    const entry = await entryOfDatabase(database);
     if (entry && (dueIn(entry, Date.now()) ?? 1) <= 0) await removeDisk(entry);
   } finally {
     release();
@@ -191,6 +198,10 @@ function reconcile(): Promise<CatalogEntry[]> {
 
 /** Names of the databases that are disks. */
 async function databases(): Promise<Set<string>> {
+  // The types know only browsers that have it.
+  if (!(globalThis as { indexedDB?: IDBFactory }).indexedDB) {
+    throw new DiskError("blocked", "Disks cannot be kept here: this browser has no IndexedDB.");
+  }
   try {
     const list = await indexedDB.databases();
     return new Set(list.flatMap(({ name }) => (name?.startsWith(PREFIX) ? [name] : [])));

@@ -17,10 +17,20 @@ export interface NewDisk {
   timeout?: number;
 }
 
+/** There is a disk of that name already, which may still be in the making. */
+export class NameTakenError extends DiskError {
+  readonly database: string;
+
+  constructor(name: string, database: string) {
+    super("invalid", `There is a disk "${name}" already.`);
+    this.database = database;
+  }
+}
+
 /**
  * Makes a disk in the browser, with what `fill` puts into its database. It is there when this resolves, whole, or not at all:
  * a disk that is not finished, for whatever reason, is removed, at the latest by the next visit's sweep.
- * Rejects with a DiskError: "invalid" when there is a disk of that name, "full", "blocked", or what `fill` rejects with.
+ * Rejects with a NameTakenError, or a DiskError: "full", "blocked", or what `fill` rejects with.
  */
 export async function makeDisk(
   name: string,
@@ -29,14 +39,16 @@ export async function makeDisk(
 ): Promise<void> {
   const { size, base, chunkSize = CHUNK_SIZE, holder, timeout = TIMEOUT } = disk;
   const label = labelOf(name);
-  const create = { format: FORMAT, size, chunkSize, created: new Date().toISOString(), base };
-  const database = newDatabaseName(name);
+  const created = new Date().toISOString();
+  const create = { format: FORMAT, size, chunkSize, created, ...(base && { base }) };
+  const database = await newDatabaseName(name);
   const release = await lockDisk(database, label, { mode: "exclusive", holder });
   let registered = false;
   let connection: DiskDatabase | undefined;
   try {
-    registered = (await registerDisk(database, name)) === database;
-    if (!registered) throw new DiskError("invalid", `There is a disk "${name}" already.`);
+    const other = await registerDisk(database, name);
+    if (other) throw new NameTakenError(name, other.database);
+    registered = true;
     connection = await DiskDatabase.open(database, { label, create, timeout });
     if (connection) await fill?.(connection);
     await finishDisk(database);

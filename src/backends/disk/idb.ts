@@ -1,18 +1,21 @@
 import type { DiskBase } from "./base.ts";
 import { checkCapacity, sizeText } from "./capacity.ts";
 import { BOUNDS, ChunkedDisk, type MessageLevel, shrinking } from "./chunked.ts";
-import { DiskBusyError, DiskError } from "./errors.ts";
-import { CHUNK_SIZE, DiskDatabase, FORMAT, explain } from "./idb-database.ts";
+import { type CatalogEntry, entryOfDatabase, findDisk, labelOf, removeDisk, sweepDisks } from "./catalog.ts";
+import { announceDisks } from "./channel.ts";
+import { type DiskHolder, lockDisk } from "./disk-lock.ts";
+import { DiskError } from "./errors.ts";
+import { DiskDatabase } from "./idb-database.ts";
+import { NameTakenError, makeDisk } from "./idb-make.ts";
 import { memoryOverlay } from "./memory-overlay.ts";
 import { checkBase, recordOf, sizeOver } from "./overlay-base.ts";
 import { OverlayContents, OverlayStore } from "./overlay.ts";
-import { acquireLock, heldLocks } from "./web-lock.ts";
 
-/** Every disk has a database of its own, and a lock of the same name. */
-const PREFIX = "ringside-disk-";
-
-/** Milliseconds until an open or delete without an answer is given up. */
+/** Milliseconds until an open without an answer is given up. */
 const TIMEOUT = 10_000;
+
+/** How often a disk that was renamed or deleted under our hands is looked for again. */
+const ATTEMPTS = 5;
 
 export interface IdbDiskOptions {
   /** Bytes, a multiple of 512. Needed for a new disk; an existing one grows to it, or keeps its size without it. */
@@ -22,8 +25,8 @@ export interface IdbDiskOptions {
    * was made over. The disk takes it over once it is open, and disposes of it.
    */
   base?: DiskBase | undefined;
-  /** The name of its database, and of its lock, when that is not made from the disk's name. */
-  database?: string | undefined;
+  /** Who opens it, for those who find it open. */
+  holder?: DiskHolder | undefined;
   /** Opens without the right to write; several tabs may do so at once. */
   readOnly?: boolean | undefined;
   /** Messages for the person: storage that is full, a disk deleted under the machine. */
@@ -43,24 +46,56 @@ export interface IdbDiskOptions {
  */
 export async function openIdbDisk(id: string, options: IdbDiskOptions = {}): Promise<ChunkedDisk> {
   const label = labelOf(id);
-  const name = options.database ?? PREFIX + id;
-  const readOnly = options.readOnly ?? false;
-  const size = options.base ? sizeOver(label, options.base, options.size) : options.size;
+  const { base, readOnly = false } = options;
+  const size = base ? sizeOver(label, base, options.size) : options.size;
   if (size !== undefined) checkCapacity(size, label);
-  const release = await acquireLock(name, label, readOnly ? "shared" : "exclusive");
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const entry = await findDisk(id);
+    if (entry) {
+      const disk = await openEntry(entry, options);
+      if (disk) return disk;
+    } else if (!readOnly && size !== undefined) {
+      await make(id, size, options);
+    } else if (readOnly && base) {
+      // Nothing was ever written over the base, and nothing will be.
+      return memoryOverlay(label, base, options);
+    } else {
+      const reason = readOnly ? "to open read-only" : "and no size to make one with";
+      throw new DiskError("invalid", `There is no disk "${id}" in this browser ${reason}.`);
+    }
+  }
+  throw new DiskError(
+    "io",
+    `${label} is made, renamed or deleted all the time, so that it cannot be opened.`,
+  );
+}
+
+/** Undefined when the disk was renamed or deleted before we had its lock. */
+async function openEntry(
+  { database: name, name: id }: CatalogEntry,
+  options: IdbDiskOptions,
+): Promise<ChunkedDisk | undefined> {
+  const { base, readOnly = false, holder, timeout = TIMEOUT } = options;
+  const label = labelOf(id);
+  const unlock = await lockDisk(name, label, { mode: readOnly ? "shared" : "exclusive", holder });
+  const release = () => {
+    unlock();
+    announceDisks();
+  };
   let database: DiskDatabase | undefined;
   try {
-    database = await openOrCreate(name, { ...options, label, size });
+    const now = await entryOfDatabase(name);
+    if (now?.name === id && now.deleted === undefined)
+      database = await DiskDatabase.open(name, { label, timeout, readOnly });
     if (!database) {
-      if (!readOnly || !options.base) throw absent(id, readOnly);
-      // Nothing was ever written over the base, and nothing will be.
-      const view = memoryOverlay(label, options.base, options);
       release();
-      return view;
+      return undefined;
     }
-    checkBase(label, database.record.base, options.base);
+    checkBase(label, database.record.base, base);
     await fitSize(database, label, readOnly, options.size);
-    return await diskOn(database, label, readOnly, options, release);
+    const disk = await diskOn(database, label, readOnly, options, release);
+    announceDisks();
+    return disk;
   } catch (error) {
     database?.close();
     release();
@@ -68,26 +103,16 @@ export async function openIdbDisk(id: string, options: IdbDiskOptions = {}): Pro
   }
 }
 
-function openOrCreate(
-  name: string,
-  { label, size, base, readOnly, timeout = TIMEOUT }: IdbDiskOptions & { label: string },
-): Promise<DiskDatabase | undefined> {
-  const create =
-    size === undefined || readOnly
-      ? undefined
-      : {
-          format: FORMAT,
-          size,
-          chunkSize: CHUNK_SIZE,
-          created: new Date().toISOString(),
-          ...(base && { base: recordOf(base) }),
-        };
-  return DiskDatabase.open(name, { label, create, timeout, readOnly });
-}
-
-function absent(id: string, readOnly: boolean): DiskError {
-  const reason = readOnly ? "to open read-only" : "and no size to make one with";
-  return new DiskError("invalid", `There is no disk "${id}" in this browser ${reason}.`);
+async function make(id: string, size: number, options: IdbDiskOptions): Promise<void> {
+  const { base, holder, timeout = TIMEOUT } = options;
+  try {
+    await makeDisk(id, { size, holder, timeout, ...(base && { base: recordOf(base) }) });
+  } catch (error) {
+    if (!(error instanceof NameTakenError)) throw error;
+    // Another tab is making it: we wait, and are told who it is if that takes long. Or one began to, and is gone.
+    (await lockDisk(error.database, labelOf(id), { mode: "shared", holder }))();
+    await sweepDisks();
+  }
 }
 
 /** Brings the stored size and the wanted one together. */
@@ -133,80 +158,18 @@ async function diskOn(
   return disk;
 }
 
-/** A disk in the browser, as a list shows it. */
-export interface IdbDiskEntry {
-  id: string;
-  /** Bytes; undefined for a disk that cannot be opened, for `problem`'s reason. */
-  size: number | undefined;
-  /** Date and time, ISO 8601. */
-  created: string | undefined;
-  /** Whether a machine has it open, in this tab or another. */
-  inUse: boolean;
-  problem: string | undefined;
-}
-
-/** All disks of this origin, by name. */
-export async function listIdbDisks(): Promise<IdbDiskEntry[]> {
-  const held = await heldLocks();
-  const databases = await indexedDB.databases();
-  const ids = databases.flatMap(({ name }) => (name?.startsWith(PREFIX) ? [name.slice(PREFIX.length)] : []));
-  return Promise.all(ids.sort().map((id) => describe(id, held.has(PREFIX + id))));
-}
-
-async function describe(id: string, inUse: boolean): Promise<IdbDiskEntry> {
-  const entry = { id, size: undefined, created: undefined, inUse, problem: undefined };
-  try {
-    const database = await DiskDatabase.open(PREFIX + id, {
-      label: labelOf(id),
-      timeout: TIMEOUT,
-      readOnly: true,
-    });
-    if (!database) return { ...entry, problem: "It was deleted just now." };
-    const { size, created } = database.record;
-    database.close();
-    return { ...entry, size, created };
-  } catch (error) {
-    return { ...entry, problem: explain(error, labelOf(id)).message };
-  }
-}
-
 /**
- * Deletes a disk with all it holds; resolves also when there is none.
+ * Deletes a disk with all it holds, for good; resolves also when there is none.
  *
  * @throws DiskBusyError while a machine has it open, DiskError "blocked" when the browser does not answer
  */
 export async function deleteIdbDisk(id: string): Promise<void> {
-  const label = labelOf(id);
-  if ((await heldLocks()).has(PREFIX + id)) {
-    throw new DiskBusyError(`${label} cannot be deleted while a machine has it open.`);
-  }
-  const release = await acquireLock(PREFIX + id, label, "exclusive");
+  const entry = await findDisk(id);
+  if (!entry) return;
+  const release = await lockDisk(entry.database, labelOf(id), { mode: "exclusive" });
   try {
-    await deleteDatabase(PREFIX + id, label);
+    await removeDisk(entry);
   } finally {
     release();
   }
-}
-
-function deleteDatabase(name: string, label: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const request = indexedDB.deleteDatabase(name);
-    const timer = setTimeout(() => {
-      const text = "has not been deleted yet: something else has it open. It will be when that is closed.";
-      reject(new DiskError("blocked", `${label} ${text}`));
-    }, TIMEOUT);
-    request.onsuccess = () => {
-      clearTimeout(timer);
-      resolve();
-    };
-    request.onerror = () => {
-      clearTimeout(timer);
-      reject(explain(request.error, label));
-    };
-  });
-}
-
-function labelOf(id: string): string {
-  if (id === "") throw new DiskError("invalid", "A disk in the browser needs a name.");
-  return `The disk "${id}"`;
 }
