@@ -87,7 +87,7 @@ async function make(recipe: Recipe, hash: string, progress: Progress, refresh: b
       if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
     });
     await rename(fresh, publicFolder);
-    await writeStamp(hash, { publicFolder, cacheFolder });
+    await writeStamp(hash, { publicFolder, cacheFolder }, recipe.checkedOnUse);
   } finally {
     for (const folder of [fresh, old, scratchFolder]) await rm(folder, { recursive: true, force: true });
   }

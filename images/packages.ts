@@ -30,6 +30,8 @@ export interface PackageChoice {
   wanted: readonly string[];
   /** Finds the real packages, in an order that the recipe knows. */
   resolve(apt: PrivateApt): Promise<Control[]>;
+  /** It resolves to all that these packages need: nothing is taken to be there already. */
+  complete?: boolean;
   /** SPDX expression. */
   licence(packageName: string): string;
 }
@@ -51,11 +53,10 @@ export async function acquirePackages(build: Build, choice: PackageChoice): Prom
     const kept = await readKept(listFile, choice.wanted);
     if (kept) return kept;
   }
-  build.progress.step("Reading Debian's package lists");
   await apt.update(build.progress);
   const controls = await choice.resolve(apt);
-  build.progress.step(`Downloading ${controls.map((control) => control.get("Package")!).join(", ")}`);
-  const files = await apt.download(controls, build.progress);
+  build.progress.step(`Downloading ${listed(controls.map((control) => control.get("Package")!))}`);
+  const files = await apt.download(controls, build.progress, choice);
   const packages = controls.map((control, index) => ({
     record: { ...record(control), licence: choice.licence(control.get("Package")!) },
     file: files[index]!,
@@ -68,6 +69,10 @@ export async function acquirePackages(build: Build, choice: PackageChoice): Prom
   const kept: Kept = { wanted: choice.wanted, packages };
   await writeFile(listFile, JSON.stringify(kept, undefined, 2));
   return packages;
+}
+
+function listed(names: readonly string[]): string {
+  return names.length > 20 ? `${names.length} packages` : names.join(", ");
 }
 
 function record(control: Control): Omit<RecordedPackage, "licence"> {

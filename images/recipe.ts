@@ -8,8 +8,15 @@ export interface Recipe {
   /** Debian's release and architecture that its packages are of. */
   release: string;
   architecture: string;
-  /** Only made when it is asked for by its name, or by this option of `npm run images`. */
+  /** Only made when it is asked for: by its name ... */
+  onRequest?: true;
+  /** ... or also by this option of `npm run images`. */
   option?: string;
+  /**
+   * Beginnings of the paths of files, among those that it leaves behind, that are only looked at for their size when the image is
+   * checked: there are hundreds of megabytes, and whoever reads them checks their content.
+   */
+  checkedOnUse?: readonly string[];
   make(build: Build): Promise<void>;
 }
 

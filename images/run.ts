@@ -12,6 +12,8 @@ export interface RunOptions {
   input?: Uint8Array;
   /** Gets each line that the program writes to file descriptor 3. */
   onStatusLine?: (line: string) => void;
+  /** Gets each line that the program writes to its standard error. */
+  onErrorLine?: (line: string) => void;
   /** Exit statuses that are not an error. */
   allow?: number[];
 }
@@ -36,6 +38,7 @@ export async function run(program: string, args: string[], options: RunOptions =
   child.stdin!.on("error", () => undefined);
   child.stdin!.end(options.input);
   if (options.onStatusLine) forEachLine(child.stdio[3] as Readable, options.onStatusLine);
+  if (options.onErrorLine) forEachLine(child.stderr!, options.onErrorLine);
   let results: [number, Buffer, string];
   try {
     results = await Promise.all([ended, bytes(child.stdout!), text(child.stderr!)]);

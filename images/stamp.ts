@@ -10,7 +10,7 @@ interface Folders {
 
 interface Stamp {
   recipe: string;
-  /** SHA-256 of every file, by its path in the public or the cache folder. */
+  /** SHA-256 of every file, by its path in the public or the cache folder; of those that are checked on use, the size. */
   publicFiles: Record<string, string>;
   cacheFiles: Record<string, string>;
 }
@@ -28,11 +28,16 @@ export async function recipeHash(folder: string): Promise<string> {
   return hash.digest("hex");
 }
 
-export async function writeStamp(recipe: string, folders: Folders): Promise<void> {
+/** `checkedOnUse`: see Recipe. */
+export async function writeStamp(
+  recipe: string,
+  folders: Folders,
+  checkedOnUse: readonly string[] = [],
+): Promise<void> {
   const stamp: Stamp = {
     recipe,
-    publicFiles: await checksums(folders.publicFolder),
-    cacheFiles: await checksums(folders.cacheFolder),
+    publicFiles: await fingerprints(folders.publicFolder, checkedOnUse),
+    cacheFiles: await fingerprints(folders.cacheFolder, checkedOnUse),
   };
   await writeFile(join(folders.cacheFolder, STAMP), JSON.stringify(stamp, undefined, 2));
 }
@@ -47,8 +52,9 @@ export async function isCurrent(recipe: string, folders: Folders): Promise<boole
   }
   if (stamp.recipe !== recipe) return false;
   const whole = async (folder: string, files: Record<string, string>): Promise<boolean> => {
-    for (const [path, sum] of Object.entries(files)) {
-      if ((await checksum(join(folder, path)).catch(() => undefined)) !== sum) return false;
+    for (const [path, kept] of Object.entries(files)) {
+      const print = kept.startsWith(SIZE) ? sizeOf : checksum;
+      if ((await print(join(folder, path)).catch(() => undefined)) !== kept) return false;
     }
     return true;
   };
@@ -57,10 +63,23 @@ export async function isCurrent(recipe: string, folders: Folders): Promise<boole
   );
 }
 
-async function checksums(folder: string): Promise<Record<string, string>> {
+async function fingerprints(
+  folder: string,
+  checkedOnUse: readonly string[],
+): Promise<Record<string, string>> {
   const paths = (await filesBelow(folder)).filter((path) => path !== STAMP && !path.startsWith("scratch/"));
-  const entries = paths.map(async (path) => [path, await checksum(join(folder, path))] as const);
+  const entries = paths.map(async (path) => {
+    const print = checkedOnUse.some((start) => path.startsWith(start)) ? sizeOf : checksum;
+    return [path, await print(join(folder, path))] as const;
+  });
   return Object.fromEntries(await Promise.all(entries));
+}
+
+/** What a size begins with in the stamp. */
+const SIZE = "size ";
+
+async function sizeOf(file: string): Promise<string> {
+  return `${SIZE}${(await stat(file)).size}`;
 }
 
 async function checksum(file: string): Promise<string> {

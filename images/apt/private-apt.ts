@@ -22,6 +22,7 @@ import {
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 export class PrivateApt {
+  #updated = false;
   readonly #folder: string;
   readonly #release: string;
   /** As Debian calls it. */
@@ -35,9 +36,11 @@ export class PrivateApt {
 
   /**
    * Writes the configuration and reads the package lists. A list that cannot be had (a mirror in the middle of its
-   * update) is a warning: what is downloaded later is checked against the lists that could be.
+   * update) is a warning: what is downloaded later is checked against the lists that could be. Once is enough.
    */
   async update(progress: Progress): Promise<void> {
+    if (this.#updated) return this.#pretendInstalled([]);
+    progress.step("Reading Debian's package lists");
     requirePrograms({ "apt-get": "apt", "apt-cache": "apt", "apt-config": "apt" });
     if (!existsSync(KEYRING)) {
       throw new ImageBuildError(
@@ -47,6 +50,7 @@ export class PrivateApt {
     await this.#configure(await systemMirrors(this.#release));
     const { status, stdout, stderr } = await this.#apt("apt-get", ["update"], { allow: [100] });
     const complaints = `${stdout.toString()}\n${stderr}`.match(/^[EW]: .*$/gm) ?? [];
+    this.#updated = true;
     if (status !== 0 || complaints.length > 0) {
       progress.warn(`Some package lists could not be read:\n  ${complaints.join("\n  ")}`);
     }
@@ -71,13 +75,29 @@ export class PrivateApt {
   }
 
   /**
-   * Downloads these packages, not what they depend on, and returns their files. apt checks them against the signed lists
-   * and goes on where an earlier download was cut off.
+   * These packages, Debian's essential ones, and all that they depend on, in the order in which apt would install them on a
+   * system where nothing is. Throws an ImageBuildError if apt finds no way.
    */
-  async download(packages: readonly Control[], progress: Progress): Promise<string[]> {
+  async closure(names: readonly string[]): Promise<Control[]> {
+    await this.#pretendInstalled([]);
+    const { stdout } = await this.#apt("apt-get", ["install", "--simulate", "?essential", ...names]);
+    const found = [...stdout.toString().matchAll(/^Inst ([^\s:]+)/gm)].map(([, name]) => name!);
+    return this.show(found);
+  }
+
+  /**
+   * Downloads these packages, not what they depend on, and returns their files. apt checks them against the signed lists
+   * and goes on where an earlier download was cut off. `complete` says that they have all that they depend on among them.
+   */
+  async download(
+    packages: readonly Control[],
+    progress: Progress,
+    { complete = false }: { complete?: boolean | undefined } = {},
+  ): Promise<string[]> {
     const names = packages.map((control) => control.get("Package")!);
     const total = packages.reduce((sum, control) => sum + Number(control.get("Size")), 0);
-    await this.#pretendInstalled(packages.flatMap(dependencies).filter(({ name }) => !names.includes(name)));
+    const needed = complete ? [] : packages.flatMap(dependencies).filter(({ name }) => !names.includes(name));
+    await this.#pretendInstalled(needed);
     await this.#apt("apt-get", ["install", "--download-only", "--yes", "--no-install-recommends", ...names], {
       env: { DEBIAN_FRONTEND: "noninteractive" },
       onStatusLine: (line) => {
@@ -99,6 +119,7 @@ export class PrivateApt {
     const stanzas = [...versions].map(
       ([name, version]) =>
         `Package: ${name}\nStatus: install ok installed\nArchitecture: ${this.architecture}\nVersion: ${version}\n` +
+        `Multi-Arch: allowed\n` +
         `Maintainer: nobody\nDescription: not needed in an image\n`,
     );
     await writeFile(join(this.#folder, "status"), stanzas.join("\n"));

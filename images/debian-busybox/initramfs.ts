@@ -15,17 +15,15 @@ import {
 import { run } from "../run.ts";
 import { applets } from "./applets.ts";
 
-/** The kernel's frontends for our devices, and the file systems that make them useful. */
-const MODULES = [
-  ...["virtio_pci", "virtio_mmio", "virtio_console", "virtio_blk", "virtio_rng", "virtio_net"],
-  ...["virtio_balloon", "virtio_input", "9pnet_virtio", "9p", "ext4"],
-  // ext4 asks for it by the name of an algorithm, not of a module.
-  "crc32c_generic",
-];
-
 export interface InitramfsInput {
   /** Folder with our own files. */
   rootfs: string;
+  /** Files of ours that do not come from that folder. */
+  shared?: readonly CpioEntry[];
+  /** Modules that go in, with all that they depend on. */
+  wantedModules: readonly string[];
+  /** Which of busybox's programs get a link in bin/; its shell finds the others, too. */
+  links: "all" | "sh";
   /** The busybox binary. */
   busybox: string;
   /** Programs in bin/ and libraries in lib/; they stand before busybox's of the same name. */
@@ -59,12 +57,14 @@ export async function makeInitramfs(input: InitramfsInput): Promise<Uint8Array> 
     { type: "file", path: "bin/busybox", mode: 0o755, data: busybox },
     ...input.tools,
     ...applets(busybox)
-      .filter((name) => name !== "busybox" && !tools.has(`bin/${name}`))
+      .filter(
+        (name) => name !== "busybox" && !tools.has(`bin/${name}`) && (input.links === "all" || name === "sh"),
+      )
       .map((name): CpioEntry => ({ type: "symlink", path: `bin/${name}`, target: "busybox" })),
     ...(await moduleEntries(input)),
   ];
   const known = new Set(entries.map(({ path }) => path));
-  for (const entry of await ownEntries(input.rootfs)) {
+  for (const entry of [...(await ownEntries(input.rootfs)), ...(input.shared ?? [])]) {
     if (entry.type !== "directory" || !known.has(entry.path)) entries.push(entry);
   }
   return writeCpio(entries, input.mtime);
@@ -100,18 +100,10 @@ async function ownEntries(rootfs: string): Promise<CpioEntry[]> {
 async function moduleEntries({
   modules: folder,
   release,
-  replacements = new Map<string, Uint8Array>(),
+  wantedModules,
+  replacements,
 }: InitramfsInput): Promise<CpioEntry[]> {
-  const files = (await readdir(folder, { recursive: true }).catch(() => [])).filter((path) =>
-    /\.ko(\.xz)?$/.test(path),
-  );
-  if (files.length === 0) throw new ImageBuildError(`The kernel package has no modules in ${folder}.`);
-  const byName = new Map(files.map((path) => [moduleName(path), path]));
-  // Stays out of the image: busybox's modprobe would read its thousands of lines every time.
-  const builtinList = await readFile(join(folder, "modules.builtin"), "utf8");
-  const builtin = new Set(builtinList.split("\n").filter(Boolean).map(moduleName));
-
-  const { modules, contents } = await readWithDependencies(folder, byName, builtin, replacements);
+  const { modules, contents } = await readModules(folder, wantedModules, replacements);
   const base = `lib/modules/${release}`;
   const text = (name: string, data: string): CpioEntry => ({
     type: "file",
@@ -133,16 +125,26 @@ async function moduleEntries({
   ];
 }
 
-/** Reads the wanted modules and what they need, but none of the thousands of others. */
-async function readWithDependencies(
+/**
+ * Reads the wanted modules and what they need out of lib/modules/RELEASE, but none of the thousands of others.
+ * `replacements`, by name, take the place of the folder's.
+ */
+export async function readModules(
   folder: string,
-  byName: ReadonlyMap<string, string>,
-  builtin: ReadonlySet<string>,
-  replacements: ReadonlyMap<string, Uint8Array>,
+  wanted: readonly string[],
+  replacements: ReadonlyMap<string, Uint8Array> = new Map<string, Uint8Array>(),
 ): Promise<{ modules: Module[]; contents: Map<string, Uint8Array> }> {
+  const files = (await readdir(folder, { recursive: true }).catch(() => [])).filter((path) =>
+    /\.ko(\.xz)?$/.test(path),
+  );
+  if (files.length === 0) throw new ImageBuildError(`The kernel package has no modules in ${folder}.`);
+  const byName = new Map(files.map((path) => [moduleName(path), path]));
+  // Stays out of the image: busybox's modprobe would read its thousands of lines every time.
+  const builtinList = await readFile(join(folder, "modules.builtin"), "utf8");
+  const builtin = new Set(builtinList.split("\n").filter(Boolean).map(moduleName));
   const known = new Map<string, Module>();
   const contents = new Map<string, Uint8Array>();
-  const queue = MODULES.map(moduleName);
+  const queue = wanted.map(moduleName);
   for (const name of queue) {
     const path = byName.get(name);
     if (path === undefined || known.has(name)) continue; // closure() tells what is missing
@@ -152,7 +154,7 @@ async function readWithDependencies(
     contents.set(name, bytes);
     queue.push(...module.depends);
   }
-  return { modules: closure(MODULES, known, builtin), contents };
+  return { modules: closure(wanted, known, builtin), contents };
 }
 
 async function readCompressed(path: string): Promise<Uint8Array> {
