@@ -10,11 +10,13 @@ import type {
   PlugOutcome,
   StartOutcome,
   StartProblem,
+  StorageStatus,
   TerminalSize,
 } from "../worker/protocol.ts";
 import { Connection } from "./connection.ts";
 import { linkTo, readLink, sameMachine, type Link, withDisk, withoutDisk } from "./link.ts";
 import { Notices } from "./notices.ts";
+import { TAB } from "./tab.ts";
 import { BootTimings } from "./timings.ts";
 
 /** What the page shows on its state line. */
@@ -45,6 +47,8 @@ export class Session {
   readonly withoutDisks = signal<readonly string[]>([]);
   /** Disks whose changes are in memory, gone with this machine. */
   readonly temporaryDisks = signal<readonly string[]>([]);
+  /** Images whose content is fetched while the machine runs. */
+  readonly storage = signal<readonly StorageStatus[]>([]);
   readonly notices = new Notices();
   readonly timings = new BootTimings();
 
@@ -90,16 +94,20 @@ export class Session {
   }
 
   /** Starts (again) after a failure. */
-  async start(withoutDisks = this.withoutDisks.value): Promise<void> {
+  async start({
+    withoutDisks = this.withoutDisks.value,
+    temporaryDisks = this.temporaryDisks.value,
+  } = {}): Promise<void> {
     const config = this.config.value;
     if (!config) return;
     batch(() => {
       this.withoutDisks.value = withoutDisks;
+      this.temporaryDisks.value = temporaryDisks;
       this.#state.value = { name: "loading" };
     });
     if (this.#attempt > 0) this.timings.restart();
     this.timings.note("requested");
-    const request = { config, terminalSize: this.#terminal.size, withoutDisks };
+    const request = { config, terminalSize: this.#terminal.size, withoutDisks, temporaryDisks, tab: TAB };
     await this.#started((connection) => connection.host.start(request));
   }
 
@@ -202,7 +210,7 @@ export class Session {
     this.downloads.value = [];
     if ("config" in link) {
       this.config.value = link.config;
-      void this.start([]);
+      void this.start({ withoutDisks: [], temporaryDisks: [] });
     } else {
       this.#attempt++;
       void this.#connection?.host.stop();
@@ -254,6 +262,7 @@ export class Session {
     batch(() => {
       this.config.value = config;
       this.withoutDisks.value = this.withoutDisks.value.filter((other) => other !== id);
+      this.temporaryDisks.value = this.temporaryDisks.value.filter((other) => other !== id);
     });
     // While the person is asked about another link, the address is that link.
     if (!this.proposal.value) history.replaceState(null, "", linkTo(config));
@@ -275,6 +284,7 @@ export class Session {
         onState: (state) => this.#onState(state),
         onProgress: (progress) => this.#onProgress(progress),
         onMessage: (level, text) => this.notices.add(level, text),
+        onStorage: (status) => (this.storage.value = status),
         onMark: (mark, time) => this.timings.note(mark, time),
       },
       (data) => this.#terminal.write(data),
@@ -282,6 +292,7 @@ export class Session {
         this.#connection?.dispose();
         this.#connection = undefined;
         this.#attempt++;
+        this.storage.value = [];
         this.#state.value = { name: "crashed", reason };
       },
     );

@@ -5,9 +5,12 @@ import { HotPlugError } from "../machine/hot-plug.ts";
 import { Machine } from "../machine/machine.ts";
 import { BootWatch } from "./boot-watch.ts";
 import { ByteChannel } from "./byte-channel.ts";
-import { closeDisks, DiskProblem, openDisks } from "./disks.ts";
+import { sizeText } from "../backends/disk/capacity.ts";
+import { sweepDisks } from "../backends/disk/catalog.ts";
+import { closeDisks, DiskProblem, type DiskSurroundings, openDisks } from "./disks.ts";
 import { DownloadError } from "./download.ts";
 import { Downloads } from "./downloads.ts";
+import { StorageWatch } from "./storage-watch.ts";
 import { ExecOutput } from "./exec-output.ts";
 import type {
   BootMark,
@@ -32,6 +35,9 @@ const terminalToNormal = new TextEncoder().encode(
 /** The worker's side: owns the one machine, its disks and the terminal's stream. */
 export class MachineHost implements HostApi {
   readonly #downloads: Downloads;
+  readonly #site: URL;
+  readonly #storage = new StorageWatch((status) => this.#listener?.onStorage(status));
+  #tab = "";
   #terminal: ByteChannel | undefined;
   #listener: HostListener | undefined;
 
@@ -49,6 +55,7 @@ export class MachineHost implements HostApi {
 
   /** @param base where the page's files are served from */
   constructor(base: URL) {
+    this.#site = base;
     this.#downloads = new Downloads(base, (progress) => this.#listener?.onProgress(progress));
   }
 
@@ -67,6 +74,7 @@ export class MachineHost implements HostApi {
   start(request: StartRequest): Promise<StartOutcome> {
     const signal = this.#newSession();
     this.#size = request.terminalSize;
+    this.#tab = request.tab;
     return this.#inTurn(async () => {
       await this.#close();
       try {
@@ -144,7 +152,10 @@ export class MachineHost implements HostApi {
       const { attached } = await this.#inTurn(async () => {
         signal.throwIfAborted();
         const machine = this.#present();
-        const disks = await openDisks({ ...machine.config, devices: [config] }, this.#onMessage);
+        const disks = await openDisks(
+          { ...machine.config, devices: [config] },
+          this.#surroundings(machine.config, signal),
+        );
         return { attached: machine.attach(config, disks.get(config.id)!) };
       });
       await attached;
@@ -158,6 +169,7 @@ export class MachineHost implements HostApi {
     const { signal } = this.#session;
     try {
       await this.#present().detach(id, { force });
+      this.#storage.remove(id);
       return { ok: true };
     } catch (error) {
       if (!(error instanceof HotPlugError && error.inUse)) return failed(error, signal);
@@ -180,7 +192,8 @@ export class MachineHost implements HostApi {
   }
 
   /** Disks, image and CPU put together; the machine owns the disks from then on. */
-  async #assemble({ config, withoutDisks }: StartRequest, signal: AbortSignal): Promise<Machine> {
+  async #assemble(request: StartRequest, signal: AbortSignal): Promise<Machine> {
+    const { config, withoutDisks, temporaryDisks } = request;
     // The disks are opened meanwhile: whether one is busy should not wait for the download.
     const downloads = Promise.all([this.#downloads.image(config.image), this.#downloads.wasm()]);
     downloads.catch(() => undefined);
@@ -188,11 +201,16 @@ export class MachineHost implements HostApi {
     const complete = withRootDisk(config, disk !== undefined, "browser");
     const present: MachineConfig = {
       ...complete,
-      devices: complete.devices.filter(
-        (device) => device.device !== "blk" || !withoutDisks.includes(device.id),
-      ),
+      devices: complete.devices
+        .filter((device) => device.device !== "blk" || !withoutDisks.includes(device.id))
+        .map((device) =>
+          device.device === "blk" && temporaryDisks.includes(device.id)
+            ? { ...device, store: "memory" }
+            : device,
+        ),
     };
-    const disks = await openDisks(present, this.#onMessage);
+    const disks = await openDisks(present, this.#surroundings(present, signal));
+    void sweepDisks().catch(() => undefined); // the panel tells what is wrong
     try {
       const [image, wasm] = await abortable(downloads, signal);
       this.#mark("downloaded");
@@ -228,6 +246,7 @@ export class MachineHost implements HostApi {
     const machine = this.#machine;
     this.#machine = undefined;
     await machine?.dispose();
+    this.#storage.remove();
   }
 
   /** One start or stop after the other: a disk must be closed before the next machine opens it. */
@@ -252,6 +271,17 @@ export class MachineHost implements HostApi {
   }
 
   readonly #onMessage: HostListener["onMessage"] = (level, text) => this.#listener?.onMessage(level, text);
+
+  #surroundings({ image, memory }: MachineConfig, signal: AbortSignal): DiskSurroundings {
+    return {
+      site: this.#site,
+      holder: { tab: this.#tab, title: `${image}, ${sizeText(memory)}`, since: Date.now() },
+      onMessage: this.#onMessage,
+      onImage: (disk, opened) => this.#storage.add(disk, opened),
+      onImageStatus: () => this.#storage.look(),
+      signal,
+    };
+  }
 
   #mark(mark: BootMark): void {
     this.#listener?.onMark(mark, performance.timeOrigin + performance.now());

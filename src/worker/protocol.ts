@@ -44,13 +44,19 @@ export interface StartRequest {
   terminalSize: TerminalSize;
   /** Identifiers of disks to go without: another tab has them, or they cannot be opened. */
   withoutDisks: readonly string[];
+  /** Identifiers of disks with a base whose changes are kept in memory, for another tab has those in the store. */
+  temporaryDisks: readonly string[];
+  /** Stands for the page's tab in what the browser's locks say of who has a disk open. */
+  tab: string;
 }
 
 export type StartOutcome = { ok: true } | { ok: false; problem: StartProblem };
 
 /** Why a machine did not start. `message` is a sentence for a person. */
 export type StartProblem =
-  | { kind: "disk-busy" | "disk-failed"; disk: string; message: string }
+  /** `hasBase`: it can be opened with its changes in memory. */
+  | { kind: "disk-busy"; disk: string; hasBase: boolean; message: string }
+  | { kind: "disk-failed"; disk: string; message: string }
   | { kind: "download" | "machine"; message: string }
   /** Another `start` or a `stop` came first; nothing to say. */
   | { kind: "superseded" };
@@ -88,11 +94,29 @@ export type BootMark =
   /** The guest's agent takes commands. */
   | "running";
 
+/** An image that a disk's content is fetched from as it is needed. */
+export interface StorageStatus {
+  /** The disk's identifier. */
+  disk: string;
+  /** As at the beginning of a sentence: `The image "debian"`. */
+  image: string;
+  /** Bytes that came over the network since the machine has the disk. */
+  bytesFetched: number;
+  /** `stalled`: somebody waits in vain. */
+  state: "ok" | "stalled";
+  /** Since when: milliseconds since 1970. */
+  since: number;
+  /** Why it stalls, as the rest of a sentence. */
+  reason: string;
+}
+
 /** The events that the page hears. */
 export interface HostListener {
   onState(state: MachineState): void;
   onProgress(progress: DownloadProgress): void;
   onMessage(level: MessageLevel, text: string): void;
+  /** Of all the machine's images, whenever something changed. */
+  onStorage(status: readonly StorageStatus[]): void;
   /** @param time milliseconds since 1970, with fractions: worker and page have different time origins */
   onMark(mark: BootMark, time: number): void;
 }

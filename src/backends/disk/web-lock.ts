@@ -52,7 +52,7 @@ export function tryLock(name: string, mode: LockMode = "exclusive"): Promise<(()
 
 /** Does `work` while nobody else in the origin does work under that name. Rejects with a DiskError "blocked" without locks. */
 export async function exclusively<T>(name: string, work: () => Promise<T>): Promise<T> {
-  let began = false;
+  let began = false as boolean;
   try {
     return await locks().request(name, () => {
       began = true;

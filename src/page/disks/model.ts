@@ -8,7 +8,8 @@ import type { PlugOutcome } from "../../worker/protocol.ts";
 import type { Session } from "../session.ts";
 import { withoutDisk } from "../link.ts";
 import { chooseFile, download, fileName } from "./save.ts";
-import { DiskWorker, TAB } from "./worker.ts";
+import { TAB } from "../tab.ts";
+import { DiskWorker } from "./worker.ts";
 
 /** Milliseconds between looks at who has what open, while the list is shown. */
 const interval = 1500;
@@ -137,14 +138,18 @@ export class Disks {
   /** Gives the disk to this page's machine: at once when it runs. */
   async attach(disk: DiskListing): Promise<void> {
     const config = this.#session.config.value;
-    if (!config) return this.#complain(disk.database, new Error("There is no machine to use it in."));
+    if (!config) {
+      this.#complain(disk.database, new Error("There is no machine to use it in."));
+      return;
+    }
     let device: BlockConfig;
     try {
       const base = disk.baseName === undefined ? "" : `,base=${encode(disk.baseName, "&,")}`;
       const text = `blk,id=${disk.name},store=idb,size=${disk.size ?? ""}${base}`;
       device = parseDisk(text, withoutDisk(config, disk.name).devices);
     } catch (error) {
-      return this.#complain(disk.database, error);
+      this.#complain(disk.database, error);
+      return;
     }
     await this.#plug(disk, `${disk.name} is attached.`, this.#session.attach(device));
   }
@@ -175,7 +180,8 @@ export class Disks {
     try {
       target = await chooseFile(name, format);
     } catch (error) {
-      return this.#complain(database, error);
+      this.#complain(database, error);
+      return;
     }
     if (target === "cancelled") return;
     await this.#run(`Exporting ${name}`, database, async (job) => {
@@ -275,8 +281,9 @@ export class Disks {
 
   /** Notes what was refused; undefined takes it back. */
   #complain(place: string, error: unknown): void {
-    const { [place]: _, ...others } = this.problems.value;
-    this.problems.value = error === undefined ? others : { ...others, [place]: sentence(error) };
+    const others = Object.entries(this.problems.value).filter(([other]) => other !== place);
+    if (error !== undefined) others.push([place, sentence(error)]);
+    this.problems.value = Object.fromEntries(others);
   }
 }
 

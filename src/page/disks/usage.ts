@@ -1,4 +1,4 @@
-import { effect, signal } from "@preact/signals";
+import { signal, type ReadonlySignal } from "@preact/signals";
 import { formatBytes } from "../format.ts";
 import type { Notices } from "../notices.ts";
 
@@ -33,12 +33,9 @@ export class StorageUse {
   #told = 0;
 
   /** @param changes something that changes when more or less may be stored */
-  constructor(notices: Notices, changes: { readonly value: unknown }) {
+  constructor(notices: Notices, changes: ReadonlySignal<unknown>) {
     this.#notices = notices;
-    effect(() => {
-      void changes.value;
-      void this.look();
-    });
+    changes.subscribe(() => void this.look());
     setInterval(() => void this.look(), INTERVAL);
   }
 

@@ -1,8 +1,6 @@
 import { proxy, wrap, type Remote } from "comlink";
+import { TAB } from "../tab.ts";
 import type { DiskApi, DiskListener } from "../../worker/disk/protocol.ts";
-
-/** Stands for this page in what the browser's locks say. */
-export const TAB = crypto.randomUUID();
 
 /** The disks' worker: started when it is first needed, and again when it died. */
 export class DiskWorker {

@@ -11,6 +11,8 @@ import {
   type MachineDraft,
   withOption,
 } from "../draft.ts";
+import { formatBytes } from "../format.ts";
+import { offeredImages } from "../images.ts";
 import { linkTo } from "../link.ts";
 import type { Session } from "../session.ts";
 import { copyText } from "../terminal/clipboard.ts";
@@ -23,6 +25,10 @@ export function Editor({ session, onClose }: { session: Session; onClose: () => 
   const [draft, setDraft] = useState<MachineDraft>(() => draftOf(session.config.value ?? parseConfig("")));
   const [copied, setCopied] = useState<boolean>();
   const result = readDraft(draft);
+  const images = offeredImages().value.map(({ name, title, downloadBytes }) => ({
+    value: name,
+    label: `${title}, ${formatBytes(downloadBytes)} to download`,
+  }));
   const mistake = "error" in result ? result : undefined;
 
   const setDevices = (devices: readonly DeviceDraft[]) => setDraft({ ...draft, devices });
@@ -47,6 +53,7 @@ export function Editor({ session, onClose }: { session: Session; onClose: () => 
               key={option.word}
               option={option}
               value={draft.options[option.word] ?? ""}
+              {...(option.word === "image" && { suggestions: images })}
               error={
                 mistake?.device === undefined && mistake?.word === option.word ? mistake.error : undefined
               }

@@ -5,6 +5,7 @@ import type { ThemeChoice } from "../theme.ts";
 import { Button } from "./button.tsx";
 import { DeviceList } from "./device-list.tsx";
 import { DisksPanel } from "./disks.tsx";
+import { Guests } from "./guests.tsx";
 import { Mark } from "./icons.tsx";
 import { StateLine } from "./state-line.tsx";
 
@@ -27,6 +28,7 @@ export function Header({ session, disks, use, theme, onConfigure, onFind }: Head
       </h1>
       <StateLine session={session} />
       <div class="controls" role="group" aria-label="Machine" id="controls">
+        <Guests session={session} />
         <DeviceList session={session} />
         <DisksPanel disks={disks} use={use} />
         <Button label="Configure" icon="configure" onClick={onConfigure} />

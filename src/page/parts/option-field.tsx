@@ -8,11 +8,13 @@ export interface OptionFieldProps {
   /** As the grammar writes it; empty for the standard value. */
   value: string;
   error: ConfigError | undefined;
+  /** Values that are known to be good, with what they are; any other may be typed. */
+  suggestions?: readonly { value: string; label: string }[];
   onChange: (value: string) => void;
 }
 
 /** One option of the grammar as a form's field: a check box for on and off, a list for a few words, a text otherwise. */
-export function OptionField({ option, value, error, onChange }: OptionFieldProps) {
+export function OptionField({ option, value, error, suggestions = [], onChange }: OptionFieldProps) {
   const id = useId();
   const { word, type, help } = option;
   // A file on the visitor's disk is for the command line.
@@ -44,12 +46,20 @@ export function OptionField({ option, value, error, onChange }: OptionFieldProps
           spellcheck={false}
           autocomplete="off"
           autocapitalize="off"
+          list={suggestions.length > 0 ? `${id}-list` : undefined}
           value={value}
           onInput={(event) => onChange(event.currentTarget.value)}
         />
       )}
+      {suggestions.length > 0 && (
+        <datalist id={`${id}-list`}>
+          {suggestions.map((suggestion) => (
+            <option key={suggestion.value} value={suggestion.value} label={suggestion.label} />
+          ))}
+        </datalist>
+      )}
       <span class="field-help" id={`${id}-help`}>
-        {help}
+        {suggestions.find((suggestion) => suggestion.value === value)?.label ?? help}
       </span>
     </div>
   );

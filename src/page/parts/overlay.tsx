@@ -37,8 +37,17 @@ export function Overlay({ session }: { session: Session }) {
         </Strip>
       );
     case "booting":
-    case "running":
-      return null;
+    case "running": {
+      const stalled = session.storage.value.find((status) => status.state === "stalled");
+      if (!stalled) return null;
+      const { image, reason } = stalled;
+      return (
+        <Strip
+          text={`Waiting for the server: ${image} is not answered for (${reason}). The guest goes on when it answers.`}
+          alert
+        />
+      );
+    }
   }
 }
 
@@ -49,7 +58,10 @@ function Failure({ session, problem }: { session: Session; problem: StartProblem
   switch (problem.kind) {
     case "disk-busy":
     case "disk-failed": {
-      const without = () => void session.start([...session.withoutDisks.value, problem.disk]);
+      const without = () =>
+        void session.start({ withoutDisks: [...session.withoutDisks.value, problem.disk] });
+      const temporary = () =>
+        void session.start({ temporaryDisks: [...session.temporaryDisks.value, problem.disk] });
       const busy = problem.kind === "disk-busy";
       return (
         <Card
@@ -59,8 +71,17 @@ function Failure({ session, problem }: { session: Session; problem: StartProblem
           alert
         >
           <p>{problem.message}</p>
+          {problem.kind === "disk-busy" && problem.hasBase && (
+            <p>
+              A temporary copy begins as the base of the disk, without what was changed on it; its own changes
+              are kept in memory and gone with the machine.
+            </p>
+          )}
           <div class="actions">
             {retry("Try again")}
+            {problem.kind === "disk-busy" && problem.hasBase && (
+              <Button label="Start with a temporary copy" onClick={temporary} />
+            )}
             <Button label="Start without this disk" onClick={without} />
           </div>
         </Card>
@@ -139,7 +160,7 @@ function Strip({
 }: {
   text: string;
   alert?: boolean;
-  children: ComponentChildren;
+  children?: ComponentChildren;
 }) {
   return (
     <div class="strip" role={alert ? "alert" : "group"} aria-label={text}>

@@ -19,6 +19,8 @@ export function StateLine({ session }: { session: Session }) {
             config.image,
             formatBytes(config.memory),
             ...session.withoutDisks.value.map((id) => `without ${id}`),
+            ...session.temporaryDisks.value.map((id) => `${id} temporary`),
+            ...fetched(session),
           ].join(", ")}
         </span>
       )}
@@ -47,6 +49,12 @@ function words(state: SessionState): string {
     case "crashed":
       return `Crashed: ${state.reason}`;
   }
+}
+
+/** What the machine's images have fetched. */
+function fetched(session: Session): string[] {
+  const bytes = session.storage.value.reduce((sum, { bytesFetched }) => sum + bytesFetched, 0);
+  return bytes === 0 ? [] : [`${formatBytes(bytes)} fetched`];
 }
 
 function downloaded(session: Session): string {

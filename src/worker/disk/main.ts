@@ -1,5 +1,6 @@
 /** The entry of the disks' worker: imports, exports and copies do not disturb the machine's. */
 import { expose } from "comlink";
+import { openBase } from "../bases.ts";
 import { DiskService } from "./service.ts";
 
 self.addEventListener("unhandledrejection", (event) => {
@@ -7,4 +8,6 @@ self.addEventListener("unhandledrejection", (event) => {
   reportError(event.reason);
 });
 
-expose(new DiskService((name) => Promise.reject(new Error(name))));
+const site = new URL("/", location.href);
+
+expose(new DiskService((name) => openBase(name, site, { timeoutMs: 30_000 })));

@@ -55,7 +55,7 @@ export async function privateFile(): Promise<ExportFile> {
   return {
     write: (at, data) =>
       told(() => {
-        if (access.write(data as Uint8Array<ArrayBuffer>, { at }) !== data.length)
+        if (access.write(data, { at }) !== data.length)
           throw new DOMException("short write", "QuotaExceededError");
       }),
     setSize: (size) => told(() => access.truncate(size)),
