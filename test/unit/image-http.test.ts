@@ -3,7 +3,7 @@ import { rename, writeFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, describe, it } from "node:test";
 import { gzipSync } from "node:zlib";
-import type { DiskError } from "../../src/backends/disk/errors.ts";
+import { DiskError } from "../../src/backends/disk/errors.ts";
 import { openHttpImage } from "../../src/backends/disk/image/http.ts";
 import type { ImageDisk } from "../../src/backends/disk/image/image-disk.ts";
 import type { HttpImageOptions, ImageStatus } from "../../src/backends/disk/image/options.ts";
@@ -208,10 +208,8 @@ describe("An image over HTTP whose server misbehaves", () => {
   it("fails a read when the time is over, says so, and serves again later", async () => {
     const opened = await open(disk(30), { timeoutMs: 200 });
     opened.server.always = faults.status(503);
-    const error = await opened.image.read(0, 512).then(
-      () => assert.fail("was read"),
-      (reason: DiskError) => reason,
-    );
+    const error: unknown = await opened.image.read(0, 512).catch((reason: unknown) => reason);
+    assert.ok(error instanceof DiskError);
     assert.equal(error.kind, "io");
     assert.match(
       error.message,
@@ -250,8 +248,10 @@ describe("An image over HTTP whose server misbehaves", () => {
     const opened = await open(disk(200), { timeoutMs: 60_000 });
     const { server, name, messages } = opened;
     let missing = true;
-    server.always = (request, response, body) =>
-      void (missing && request.url === `/${name(0)}` ? response.writeHead(404).end() : response.end(body));
+    server.always = (request, response, body) => {
+      if (missing && request.url === `/${name(0)}`) response.writeHead(404).end();
+      else response.end(body);
+    };
     const slow = requireRead(opened, 0, 512);
     await until(() => messages.length === 1);
     for (let n = 2; n < 200; n += 7) await requireRead(opened, n * CHUNK, 512);

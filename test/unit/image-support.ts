@@ -37,7 +37,7 @@ export interface Packed {
   readonly bytes: Uint8Array;
   /** The path of each chunk's file within the folder; undefined for zeros. */
   readonly names: (string | undefined)[];
-  dispose(): Promise<void>;
+  readonly dispose: () => Promise<void>;
 }
 
 /** Packs `bytes` into a folder of its own. */

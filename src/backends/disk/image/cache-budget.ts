@@ -1,5 +1,8 @@
-/** Of what the browser says is left, and the cache itself, this much is for the cache: the rest is for people's disks. */
-export const CACHE_SHARE = 0.25;
+/**
+ * Of what the browser says is left, and the cache itself, this much is for the cache: the rest is for people's disks. Chromium
+ * says 10 GiB whatever is left, so that the cache may find no storage all the same, and then gives back what it has.
+ */
+const CACHE_SHARE = 0.25;
 /** Bytes, where the browser does not say. */
 const UNKNOWN = 128 * 1024 ** 2;
 /** Bytes after which it is asked again: others store, too. */
@@ -29,8 +32,9 @@ export class CacheBudget {
   async #left(): Promise<number> {
     const used = await this.#used();
     const { quota, usage } = await estimate();
-    if (quota === undefined || usage === undefined) return UNKNOWN - used;
-    return CACHE_SHARE * (quota - usage + used) - used;
+    const known = quota !== undefined && usage !== undefined;
+    const most = known ? CACHE_SHARE * (quota - usage + used) : UNKNOWN;
+    return most - used;
   }
 }
 

@@ -1,5 +1,5 @@
 const NAME = "ringside-image-cache";
-/** One store; its keys are `part:` and a digest, `index:` and an address, and USAGE. */
+/** One store; its keys are `part:` and a digest, `index:` and an address and USAGE. */
 const STORE = "files";
 /** The bytes of all parts. */
 const USAGE = "usage";
@@ -94,12 +94,17 @@ export async function imageCacheSize(): Promise<number> {
 
 /** Removes all that is kept of images. Machines that run go on, and keep anew what they fetch. */
 export async function clearImageCache(): Promise<void> {
-  await withDatabase((database) => transact(database, "readwrite", (store) => void store.clear()));
+  await withDatabase(removeAll);
 }
 
 export async function usedBytes(database: IDBDatabase): Promise<number> {
-  const [usage] = await readAll(database, [USAGE]);
-  return typeof usage === "number" ? usage : 0;
+  const [used] = await readAll(database, [USAGE]);
+  return typeof used === "number" ? used : 0;
+}
+
+/** Removes all that is kept. */
+export function removeAll(database: IDBDatabase): Promise<void> {
+  return transact(database, "readwrite", (store) => void store.clear());
 }
 
 async function withDatabase<T>(work: (database: IDBDatabase) => Promise<T>): Promise<T | undefined> {

@@ -6,6 +6,7 @@ import {
   partKey,
   putIndex,
   readAll,
+  removeAll,
   removePart,
   usedBytes,
 } from "./cache-database.ts";
@@ -146,13 +147,26 @@ export class ImageCache {
     this.#pending = new Map();
     const bytes = [...batch.values()].reduce((sum, { length }) => sum + length, 0);
     const allowed = await attempt(() => this.#budget.take(bytes));
-    const done = allowed && (await attempt(() => addParts(this.#database, batch).then(() => true)));
+    const done = allowed && (await attempt(() => this.#add(batch)));
     this.#batch = new Map();
     this.#pendingBytes -= bytes;
     if (done) return;
     // What failed once (no storage left, most likely) is not tried with every chunk.
     this.#full = true;
     this.#forgetPending();
+  }
+
+  /** Whether they are kept. */
+  async #add(batch: ReadonlyMap<string, Bytes>): Promise<boolean> {
+    try {
+      await addParts(this.#database, batch);
+      return true;
+    } catch (error) {
+      // The person's disks need the room more.
+      const full = error instanceof DOMException && error.name === "QuotaExceededError";
+      if (full) await removeAll(this.#database);
+      return false;
+    }
   }
 
   #lose(): void {

@@ -44,7 +44,8 @@ export class ImageDisk implements DiskBase {
     this.#parts = parts;
     this.#status = status;
     this.#close = close;
-    if (readAhead) this.#readAhead = new ReadAhead(Math.min(Math.max(2, LONGEST_AHEAD / index.chunkSize), MOST_AHEAD));
+    if (readAhead)
+      this.#readAhead = new ReadAhead(Math.min(Math.max(2, LONGEST_AHEAD / index.chunkSize), MOST_AHEAD));
   }
 
   get size(): number {
