@@ -15,7 +15,8 @@ import {
 } from "../machine/machine.ts";
 import type { ConsoleSink } from "../virtio/console.ts";
 import type { Observer } from "../virtio/observer.ts";
-import { closeDisks, openDisks } from "./disks.ts";
+import { checkFilesOnce } from "./disk-files.ts";
+import { type DiskSurroundings, closeDisks, openDisks } from "./disks.ts";
 import { IMAGES_FOLDER, loadImage } from "./images.ts";
 import { CollectingSink } from "./sinks.ts";
 import { loadWasm } from "./wasm.ts";
@@ -75,7 +76,8 @@ export async function openMachine(
   const complete = withRootDisk(given, image.manifest.disk !== undefined, "node");
   const parsed = options.strict ? { ...complete, strict: true } : complete;
   checkFits(parsed, image.manifest);
-  const disks = await openDisks(parsed, options.onMessage);
+  const surroundings = { images: options.images ?? IMAGES_FOLDER, onMessage: options.onMessage };
+  const disks = await openDisks(parsed, surroundings);
   const states = new States(options.onState);
   let machine: Machine | undefined;
   try {
@@ -97,7 +99,7 @@ export async function openMachine(
     await (machine === undefined ? closeDisks(disks) : machine.dispose());
     throw error;
   }
-  return new OpenMachine(image.manifest, machine, states, options.onMessage);
+  return new OpenMachine(image.manifest, machine, states, surroundings);
 }
 
 /** A machine that is switched on. Whoever opened it disposes of it. */
@@ -105,14 +107,14 @@ export class OpenMachine {
   readonly image: ImageManifest;
   readonly #machine: Machine;
   readonly #states: States;
-  readonly #onMessage: OpenOptions["onMessage"];
+  readonly #surroundings: DiskSurroundings;
 
   /** Use {@link openMachine}. */
-  constructor(image: ImageManifest, machine: Machine, states: States, onMessage?: OpenOptions["onMessage"]) {
+  constructor(image: ImageManifest, machine: Machine, states: States, surroundings: DiskSurroundings) {
     this.image = image;
     this.#machine = machine;
     this.#states = states;
-    this.#onMessage = onMessage;
+    this.#surroundings = surroundings;
   }
 
   /** As it is now: disks come and go. */
@@ -175,7 +177,8 @@ export class OpenMachine {
     const parsed = typeof disk === "string" ? parseDisk(disk, config.devices, "node") : disk;
     const alone = { ...config, devices: [parsed] };
     checkPlatform(alone, "node");
-    const backend = (await openDisks(alone, this.#onMessage)).get(parsed.id)!;
+    checkFilesOnce([...config.devices, parsed]);
+    const backend = (await openDisks(alone, this.#surroundings)).get(parsed.id)!;
     await this.#machine.attach(parsed, backend, options);
   }
 

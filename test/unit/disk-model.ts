@@ -30,13 +30,17 @@ export function steps(capacity: number, longest: number): fc.Arbitrary<Step[]> {
   );
 }
 
-/** Runs the steps; `open` opens the same disk every time. Throws where the disk differs from the array. */
+/**
+ * Runs the steps; `open` opens the same disk every time. Throws where the disk differs from the array, which begins as zeros
+ * unless `model` is given.
+ */
 export async function checkAgainstArray(
   steps: readonly Step[],
   open: () => Promise<BlockBackend>,
+  model?: Uint8Array,
 ): Promise<void> {
   let disk = await open();
-  const model = new Uint8Array(disk.capacity);
+  model ??= new Uint8Array(disk.capacity);
   for (const step of steps) {
     switch (step.do) {
       case "write": {

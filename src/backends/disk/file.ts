@@ -5,6 +5,9 @@ import type { BlockBackend } from "../../virtio/block-backend.ts";
 import { checkCapacity, sizeText } from "./capacity.ts";
 import { DiskBusyError, DiskError } from "./errors.ts";
 import { lockFile } from "./file-lock.ts";
+import { checkBase } from "./overlay-base.ts";
+import { FileIo } from "./overlay-file/io.ts";
+import { overlayBase } from "./overlay-file/map.ts";
 import { openRegular, syncDirectory, toDiskError } from "./file-system.ts";
 
 const syncData = promisify(fdatasync);
@@ -39,6 +42,7 @@ export async function openFileDisk(path: string, options: FileDiskOptions = {}):
       // The name must survive a power cut as well as what is later flushed into the file.
       if (created) await syncDirectory(dirname(path));
     }
+    refuseOverlay(fd, path);
     checkFileSize(path, size, options.size);
     return new FileDisk(fd, path, { capacity: size, readOnly, onMessage: options.onMessage });
   } catch (error) {
@@ -194,6 +198,12 @@ export class FileDisk implements BlockBackend {
     if (this.#fd === undefined) throw new DiskError("gone", `The disk file ${this.#path} is closed.`);
     return this.#fd;
   }
+}
+
+/** A guest that saw the changes of another disk as a disk would write over them. */
+function refuseOverlay(fd: number, path: string): void {
+  const base = overlayBase(new FileIo(fd));
+  if (base) checkBase(`The disk file ${path}`, base, undefined);
 }
 
 function checkFileSize(path: string, actual: number, wanted: number | undefined): void {

@@ -1,5 +1,6 @@
 import { checkCapacity } from "../capacity.ts";
 import { DiskError } from "../errors.ts";
+import type { BaseRecord } from "../overlay-base.ts";
 import {
   ENTRY,
   HOLE,
@@ -153,9 +154,18 @@ export function readOverlay(io: OverlayIo, label: string): FoundOverlay {
   }
 }
 
-function findSuperblock(io: OverlayIo, label: string): Superblock {
+/** The base of an overlay file; undefined for a file that is none. */
+export function overlayBase(io: OverlayIo): BaseRecord | undefined {
+  return superblockIn(firstPages(io)).found?.base;
+}
+
+function firstPages(io: OverlayIo): Uint8Array {
   const pages = new Uint8Array(2 * PAGE);
-  const bytes = pages.subarray(0, io.read(pages, 0));
+  return pages.subarray(0, io.read(pages, 0));
+}
+
+/** The superblock of the last generation, and whether there is one of a newer version. */
+function superblockIn(bytes: Uint8Array): { found: Superblock | undefined; newer: boolean } {
   let found: Superblock | undefined;
   let newer = false;
   for (const offset of [0, PAGE]) {
@@ -163,6 +173,12 @@ function findSuperblock(io: OverlayIo, label: string): Superblock {
     if (superblock === "newer") newer = true;
     else if (superblock && (!found || superblock.generation > found.generation)) found = superblock;
   }
+  return { found, newer };
+}
+
+function findSuperblock(io: OverlayIo, label: string): Superblock {
+  const bytes = firstPages(io);
+  const { found, newer } = superblockIn(bytes);
   if (newer) {
     throw new DiskError(
       "invalid",
