@@ -25,7 +25,7 @@ Options of run:
 
 Options of image pack:
   --output FOLDER      where the image goes; unless given, a folder here with the disk's name
-  --chunk-size SIZE    bytes that are fetched together, a power of two from 4K to 4M; 64K unless given
+  --chunk-size SIZE    bytes that are fetched together, a power of two from 4K to 4M; 128K unless given
 
 On a console Ctrl-] leaves. Text from a pipe is typed when the guest is up. A machine is powered off before we
 exit; one whose commands were still running has its power cut, and keeps what it had flushed to its disks.

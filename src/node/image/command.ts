@@ -168,7 +168,7 @@ function chunkSizeOf(text: string): number {
     // Said below.
   }
   if (bytes !== undefined && Number.isInteger(Math.log2(bytes))) return bytes;
-  throw new UsageError(`--chunk-size ${text}: expected a power of two from 4K to 4M, such as 64K.`);
+  throw new UsageError(`--chunk-size ${text}: expected a power of two from 4K to 4M, such as 128K.`);
 }
 
 function mebibytes(bytes: number): string {

@@ -4,7 +4,7 @@ import { asError, DiskError } from "../errors.ts";
 import { INDEX_NAME } from "./format.ts";
 import type { ImageDisk } from "./image-disk.ts";
 import { openImage } from "./open.ts";
-import { type ImageOptions, STANDARD_TIMING } from "./options.ts";
+import { type ImageOptions, newCounters, STANDARD_TIMING } from "./options.ts";
 import { type ImageSource, SourceFailure } from "./source.ts";
 
 /**
@@ -17,7 +17,7 @@ export function openImageFolder(path: string, options: ImageOptions = {}): Promi
     ...options,
     label: options.label ?? `The image ${path}`,
     source: new FolderSource(path, folder),
-    counters: { requests: 0, bytesFetched: 0, retries: 0, cacheHits: 0, readAhead: 0, readAheadUsed: 0 },
+    counters: newCounters(),
     timing: STANDARD_TIMING,
     timeout: Infinity,
   });

@@ -4,7 +4,7 @@ import { INDEX_NAME, parseIndex } from "./format.ts";
 import { HttpSource } from "./http-source.ts";
 import type { ImageDisk } from "./image-disk.ts";
 import { attemptIndex, openImage } from "./open.ts";
-import { type HttpImageOptions, type ImageCounters, STANDARD_TIMEOUT, STANDARD_TIMING } from "./options.ts";
+import { type HttpImageOptions, newCounters, STANDARD_TIMEOUT, STANDARD_TIMING } from "./options.ts";
 
 /** Milliseconds that an index of the last visit waits for the server to say whether it is still right. */
 const REVALIDATION = 5_000;
@@ -108,10 +108,6 @@ function requireChecksums(label: string): void {
     "blocked",
     `${label} cannot be verified: the browser lets a page compute checksums only over HTTPS or on localhost.`,
   );
-}
-
-function newCounters(): ImageCounters {
-  return { requests: 0, bytesFetched: 0, retries: 0, cacheHits: 0, readAhead: 0, readAheadUsed: 0 };
 }
 
 /** Browsers tell; in Node nobody does. */

@@ -25,6 +25,10 @@ export interface ImageCounters {
   readAheadUsed: number;
 }
 
+export function newCounters(): ImageCounters {
+  return { requests: 0, bytesFetched: 0, retries: 0, cacheHits: 0, readAhead: 0, readAheadUsed: 0 };
+}
+
 export interface ImageOptions {
   /** As messages call it, at the beginning of a sentence: `The image "debian"`. */
   label?: string | undefined;
