@@ -110,6 +110,7 @@ export function markDeleted(database: string): Promise<void> {
 export async function restoreDisk(database: string): Promise<string> {
   let name = "";
   await change(database, (entry, entries) => {
+    if (entry.doomed === true) throw new DiskError("gone", "The disk is being removed.");
     const others = entries.filter((other) => other.database !== database && takes(other, other.name));
     name = freeName(entry.name, new Set(others.map((other) => other.name)));
     return { ...entry, name, deleted: undefined };
@@ -128,7 +129,12 @@ export async function takenNames(): Promise<Set<string>> {
  * Rejects with a DiskError "blocked" when something else has the database open.
  */
 export async function removeDisk({ database, name }: Pick<CatalogEntry, "database" | "name">): Promise<void> {
-  await change(database, (entry) => ({ ...entry, doomed: true }));
+  try {
+    await change(database, (entry) => ({ ...entry, doomed: true }));
+  } catch (error) {
+    // A note takes room, which may be what is to be made here. Without it, the disk could be brought back until it is gone.
+    if (!(error instanceof DiskError && error.kind === "full")) throw error;
+  }
   await exclusively(CATALOG, async () => {
     await deleteDatabase(database, labelOf(name));
     await transact("readwrite", (store) => promisifyRequest(store.delete(database)));

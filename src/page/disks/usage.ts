@@ -55,7 +55,7 @@ export class StorageUse {
   #warn({ usage, quota }: Use): void {
     const left = Math.max(0, quota - usage);
     const reached = THRESHOLDS.filter(
-      (threshold) => left < threshold.left && usage >= quota * threshold.share,
+      (threshold) => left <= threshold.left && usage >= quota * threshold.share,
     );
     if (reached.length > this.#told) {
       this.#notices.add(

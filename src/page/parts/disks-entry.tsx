@@ -1,5 +1,5 @@
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { DiskListing } from "../../worker/disk/protocol.ts";
 import type { Disks } from "../disks/model.ts";
 import { formatBytes } from "../format.ts";
@@ -116,7 +116,10 @@ function Rename({ disks, disk, onEnd }: DiskEntryProps & { onEnd: () => void }) 
   const [name, setName] = useState(disk.name);
   const field = useRef<HTMLInputElement>(null);
   const id = useId();
-  useEffect(() => field.current?.select(), []);
+  useLayoutEffect(() => {
+    field.current?.focus();
+    field.current?.select();
+  }, []);
   const mistake = wrong("id", name);
   const submit = async () => {
     if (name === disk.name || (await disks.rename(disk, name))) onEnd();
@@ -156,7 +159,7 @@ function Rename({ disks, disk, onEnd }: DiskEntryProps & { onEnd: () => void }) 
 
 function Reset({ disks, disk, onEnd }: DiskEntryProps & { onEnd: () => void }) {
   const button = useRef<HTMLButtonElement>(null);
-  useEffect(() => button.current?.focus(), []);
+  useLayoutEffect(() => button.current?.focus(), []);
   const what = disk.base === undefined ? "All that is on it is lost" : "All that was changed on it is lost";
   return (
     <Form

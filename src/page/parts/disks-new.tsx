@@ -1,4 +1,4 @@
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { entries, kindOf } from "../../config/options.ts";
 import { BadValue } from "../../config/values.ts";
 import type { Disks } from "../disks/model.ts";
@@ -12,7 +12,7 @@ export function NewDisk({ disks, onClose }: { disks: Disks; onClose: () => void 
   const [size, setSize] = useState("1G");
   const first = useRef<HTMLInputElement>(null);
   const id = useId();
-  useEffect(() => first.current?.focus(), []);
+  useLayoutEffect(() => first.current?.focus(), []);
 
   const mistake = (name !== "" && wrong("id", name)) || wrong("size", size);
   const problem = mistake || disks.problems.value["new"];
