@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { DiskServer, KillableBrowser, temporaryProfile } from "./disk-support.ts";
-import { BLOCK, BLOCKS, momentOf } from "./disk-workload.ts";
+import { BLOCK, BLOCKS, OF_BASE, momentOf } from "./disk-workload.ts";
 
 /** How often the browser is killed at a random moment. More for a longer look: RINGSIDE_KILLS=200. */
-const KILLS = Number(process.env["RINGSIDE_KILLS"] ?? 10);
+const KILLS = Number(process.env["RINGSIDE_KILLS"] ?? 6);
 
 describe("IndexedDB disk when the browser is killed", () => {
   const profile = temporaryProfile();
@@ -45,22 +45,29 @@ describe("IndexedDB disk when the browser is killed", () => {
     });
   });
 
-  it(`is as it was at one moment, not before the last flush, after each of ${KILLS} kills`, async (test) => {
+  for (const over of [false, true]) {
+    it(`${over ? "over a base " : ""}is as it was at one moment, not before the last flush, after each of ${KILLS} kills`, (test) =>
+      killed(over, (text) => test.diagnostic(text)));
+  }
+
+  async function killed(over: boolean, tell: (text: string) => void): Promise<void> {
     let moment = 0;
     let newer = 0;
     for (let round = 0; round <= KILLS; round++) {
       browser = await KillableBrowser.start(profile.folder);
       const page = await browser.open(server.origin);
       const numbers = await page.evaluate(
-        async ([size, small]) => {
+        async ([size, small, over]) => {
           // In every other round much is saved without a flush.
           const bounds = small ? { writeBack: 2 ** 18, unsaved: 2 ** 20, cache: 2 ** 20 } : {};
-          globalThis.disk = await tools.openIdbDisk("work", { size, bounds });
+          globalThis.disk = over
+            ? await tools.openIdbDisk("over", { base: tools.workBase(), bounds })
+            : await tools.openIdbDisk("work", { size, bounds });
           return tools.numbers(disk);
         },
-        [BLOCK * BLOCKS, round % 2 === 1] as const,
+        [BLOCK * BLOCKS, round % 2 === 1, over] as const,
       );
-      const survived = momentOf(numbers);
+      const survived = momentOf(numbers, over ? OF_BASE : 0);
       assert.ok(
         survived >= moment,
         `round ${round}: step ${moment} was flushed, but only ${survived} is there`,
@@ -82,9 +89,7 @@ describe("IndexedDB disk when the browser is killed", () => {
       browser = undefined;
       moment = flushed.step;
     }
-    test.diagnostic(
-      `${moment} steps survived; ${newer} times the disk was newer than the last flush heard of`,
-    );
+    tell(`${moment} steps survived; ${newer} times the disk was newer than the last flush heard of`);
     assert.ok(moment > KILLS, "the workload did next to nothing");
-  });
+  }
 });

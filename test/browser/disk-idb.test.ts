@@ -385,7 +385,7 @@ describe("IndexedDB that is full", () => {
       return undefined;
     });
     assert.equal((pressed?.result as { kind: string }).kind, "full");
-    assert.ok((pressed?.unsaved ?? Infinity) <= 48 * MiB);
+    assert.ok((pressed?.unsaved ?? Infinity) <= 16 * MiB);
     const told = await page.evaluate(() => messages);
     assert.equal(told.length, 1, told.join("\n"));
     assert.match(

@@ -4,8 +4,9 @@ import { deleteIdbDisk, openIdbDisk } from "../../src/backends/disk/idb.ts";
 import type { ChunkedDisk } from "../../src/backends/disk/chunked.ts";
 import type { DiskErrorKind } from "../../src/backends/disk/errors.ts";
 import { DiskService } from "../../src/worker/disk/service.ts";
+import { TestBase } from "../unit/disk-base.ts";
 import { checkAgainstArray, pattern, read, requireSame, steps, write } from "../unit/disk-model.ts";
-import { BLOCK, BLOCKS, workStep } from "./disk-workload.ts";
+import { BLOCK, BLOCKS, OF_BASE, workStep } from "./disk-workload.ts";
 
 export interface Failure {
   kind: DiskErrorKind | undefined;
@@ -52,7 +53,16 @@ async function numbers(disk: ChunkedDisk): Promise<number[]> {
   });
 }
 
+/** A base under the workload: every block of it has a number that no step has. */
+function workBase(): TestBase {
+  const base = new TestBase(BLOCK * BLOCKS);
+  new Uint32Array(base.bytes.buffer).fill(OF_BASE);
+  return base;
+}
+
 const diskTools = {
+  testBase: (size: number, seed?: number) => new TestBase(size, seed),
+  workBase,
   fc,
   openIdbDisk,
   listDisks: () => new DiskService(() => Promise.reject(new Error("no bases here"))).list(),

@@ -7,6 +7,9 @@
 export const BLOCK = 4096;
 export const BLOCKS = 2048;
 
+/** The number in blocks that come from the base. */
+export const OF_BASE = 0xffffffff;
+
 export interface WorkStep {
   /** The first block that is written, and how many. */
   block: number;
@@ -40,10 +43,12 @@ export function workStep(k: number): WorkStep {
 /**
  * Checks that a disk with these numbers in its blocks is as it was after some whole number of steps.
  * Returns that number, the largest if there are several; throws when there is none.
+ *
+ * @param before the number in every block before the first step: 0, or OF_BASE
  */
-export function momentOf(numbers: readonly number[]): number {
-  const newest = numbers.reduce((most, number) => Math.max(most, number), 0);
-  const expected = new Array<number>(BLOCKS).fill(0);
+export function momentOf(numbers: readonly number[], before = 0): number {
+  const newest = numbers.reduce((most, number) => (number === OF_BASE ? most : Math.max(most, number)), 0);
+  const expected = new Array<number>(BLOCKS).fill(before);
   const differs = (): number => expected.findIndex((number, block) => numbers[block] !== number);
   let found = differs() === -1 ? 0 : undefined;
   let wrong = -1;

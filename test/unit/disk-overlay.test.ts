@@ -14,7 +14,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, describe, it } from "node:test";
 import fc from "fast-check";
-import type { DiskBase } from "../../src/backends/disk/base.ts";
 import { ChunkedDisk, type ChunkedDiskOptions } from "../../src/backends/disk/chunked.ts";
 import { DiskError } from "../../src/backends/disk/errors.ts";
 import { openFileDisk } from "../../src/backends/disk/file.ts";
@@ -25,6 +24,7 @@ import { OverlayContents, OverlayStore } from "../../src/backends/disk/overlay.t
 import { openRawBase } from "../../src/backends/disk/raw-base.ts";
 import { parseConfig } from "../../src/config/grammar.ts";
 import { closeDisks, openDisks } from "../../src/node/disks.ts";
+import { TestBase } from "./disk-base.ts";
 import { checkAgainstArray, pattern, read, steps, write } from "./disk-model.ts";
 
 const KiB = 1024;
@@ -32,48 +32,6 @@ const folder = mkdtempSync(join(tmpdir(), "ringside-overlay-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
 let count = 0;
 const fresh = (): string => join(folder, `disk-${count++}`);
-
-/** A base of random bytes with zeros in its second quarter, whose answers the test holds back, or lets fail. */
-class TestBase implements DiskBase {
-  readonly label = 'The image "test"';
-  readonly identity: string;
-  readonly bytes: Uint8Array;
-  readonly reads: { offset: number; length: number }[] = [];
-  disposed = 0;
-  /** What reads wait for before they answer. */
-  gate: ((offset: number) => Promise<void>) | undefined;
-
-  constructor(size: number, seed = 1) {
-    this.bytes = pattern(size, seed);
-    this.bytes.fill(0, this.#quarter, 2 * this.#quarter);
-    this.identity = `test-${size}-${seed}`;
-  }
-
-  get size(): number {
-    return this.bytes.length;
-  }
-
-  get #quarter(): number {
-    return Math.floor(this.bytes.length / 4 / 512) * 512;
-  }
-
-  holds(offset: number, length: number): boolean {
-    return this.bytes.subarray(offset, offset + length).some((byte) => byte !== 0);
-  }
-
-  async read(offset: number, length: number): Promise<Uint8Array> {
-    this.reads.push({ offset, length });
-    await this.gate?.(offset);
-    const bytes = new Uint8Array(length);
-    bytes.set(this.bytes.subarray(offset, offset + length));
-    return bytes;
-  }
-
-  dispose(): Promise<void> {
-    this.disposed++;
-    return Promise.resolve();
-  }
-}
 
 const CHUNK = 4 * KiB;
 const open: ChunkedDisk[] = [];
