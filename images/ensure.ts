@@ -3,6 +3,7 @@ import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { PrivateApt } from "./apt/private-apt.ts";
 import { findRecipe } from "./catalogue.ts";
+import { writeImageList } from "./list.ts";
 import { withLock } from "./lock.ts";
 import type { Progress } from "./progress.ts";
 import type { Recipe } from "./recipe.ts";
@@ -43,6 +44,7 @@ export async function ensureImages(
       },
     );
   }
+  await writeImageList(join(PROJECT, "public/images"));
   return made;
 }
 

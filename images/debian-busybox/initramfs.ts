@@ -22,8 +22,8 @@ export interface InitramfsInput {
   shared?: readonly CpioEntry[];
   /** Modules that go in, with all that they depend on. */
   wantedModules: readonly string[];
-  /** Which of busybox's programs get a link in bin/; its shell finds the others, too. */
-  links: "all" | "sh";
+  /** Which of busybox's programs get a link in bin/: its shell finds the others, too, once /proc is mounted. */
+  links: "all" | readonly string[];
   /** The busybox binary. */
   busybox: string;
   /** Programs in bin/ and libraries in lib/; they stand before busybox's of the same name. */
@@ -58,7 +58,10 @@ export async function makeInitramfs(input: InitramfsInput): Promise<Uint8Array> 
     ...input.tools,
     ...applets(busybox)
       .filter(
-        (name) => name !== "busybox" && !tools.has(`bin/${name}`) && (input.links === "all" || name === "sh"),
+        (name) =>
+          name !== "busybox" &&
+          !tools.has(`bin/${name}`) &&
+          (input.links === "all" || input.links.includes(name)),
       )
       .map((name): CpioEntry => ({ type: "symlink", path: `bin/${name}`, target: "busybox" })),
     ...(await moduleEntries(input)),

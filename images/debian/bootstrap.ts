@@ -59,6 +59,7 @@ export async function bootstrap(build: Build, input: BootstrapInput, disk: strin
     const source = await prepare(folder, input);
     await mmdebstrap(build, folder, mode, source, input);
     await move(join(folder, "disk.raw"), disk);
+    await chmod(disk, 0o644);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -23,7 +23,7 @@ export interface Times {
 }
 
 /**
- * All inodes in use get one time, that of their last modification, and no fractions of a second. Throws an ImageBuildError on
+ * All inodes that are or were in use get one time, that of their last modification, and no fractions of a second. Throws an ImageBuildError on
  * anything but a file system as ./build/file-system.sh makes it.
  */
 export async function normalizeTimes(path: string, times: Times): Promise<void> {
@@ -61,8 +61,8 @@ export async function normalizeTimes(path: string, times: Times): Promise<void> 
 }
 
 function setTimes(inode: Buffer, { buildBegan, instead }: Times): void {
-  if (inode.readUInt16LE(0x1a) === 0) return; // no links: not in use
   const modified = inode.readUInt32LE(0x10);
+  if (modified === 0) return; // never used
   const time = modified >= buildBegan ? instead : modified;
   for (const field of [0x8, 0xc, 0x10, 0x90]) inode.writeUInt32LE(time, field);
   for (const fraction of [0x84, 0x88, 0x8c, 0x94]) inode.writeUInt32LE(0, fraction);

@@ -52,7 +52,7 @@ export const debian: Recipe = {
       rootfs: join(import.meta.dirname, "initramfs"),
       shared: await sharedScripts(),
       wantedModules: initramfsModules,
-      links: "sh",
+      links: ["mount", "sh"],
     });
     const raw = join(build.cacheFolder, "disk.raw");
     await bootstrap(
