@@ -1,3 +1,6 @@
+/** Spare buffers are kept for this part of the cache's limit: an eighth, about what one save lets go of. */
+const SPARE_SHIFT = 3;
+
 /** A chunk in memory. */
 export interface Chunk {
   readonly number: number;
@@ -20,8 +23,16 @@ export interface Chunk {
  * else.
  */
 export class ChunkCache {
+  readonly #chunkSize: number;
+  /** Buffers of evicted chunks for new ones: the garbage collector would let tens of megabytes of them lie about. */
+  #spare: Uint8Array[] = [];
   /** In the order in which the clock's hand passes them. */
   readonly #chunks = new Map<number, Chunk>();
+
+  /** @param chunkSize bytes in a chunk */
+  constructor(chunkSize: number) {
+    this.#chunkSize = chunkSize;
+  }
 
   get size(): number {
     return this.#chunks.size;
@@ -45,6 +56,11 @@ export class ChunkCache {
     return chunk;
   }
 
+  /** Adds a chunk of zeros that is not there yet. */
+  addBlank(number: number): Chunk {
+    return this.add(number, this.#spare.pop()?.fill(0) ?? new Uint8Array(this.#chunkSize));
+  }
+
   /** Drops clean chunks that nobody has pinned until at most `limit` chunks are left, if it can. */
   evict(limit: number): void {
     // What is put back at the end comes by once more, with `used` cleared: at most two rounds.
@@ -52,9 +68,12 @@ export class ChunkCache {
       if (this.#chunks.size <= limit) return;
       if (chunk.dirty || chunk.saving || chunk.pins > 0) continue;
       this.#chunks.delete(chunk.number);
-      if (!chunk.used) continue;
-      chunk.used = false;
-      this.#chunks.set(chunk.number, chunk);
+      if (chunk.used) {
+        chunk.used = false;
+        this.#chunks.set(chunk.number, chunk);
+      } else if (this.#spare.length < limit >> SPARE_SHIFT) {
+        this.#spare.push(chunk.data);
+      }
     }
   }
 
@@ -67,5 +86,6 @@ export class ChunkCache {
 
   clear(): void {
     this.#chunks.clear();
+    this.#spare = [];
   }
 }

@@ -76,7 +76,7 @@ export class ChunkedDisk implements BlockBackend {
   readonly #store: ChunkStore;
   readonly #chunkSize: number;
   readonly #stored: ChunkSet;
-  readonly #cache = new ChunkCache();
+  readonly #cache: ChunkCache;
   /** Chunks that the cache may hold. */
   readonly #limit: number;
   readonly #loader: ChunkLoader;
@@ -107,6 +107,7 @@ export class ChunkedDisk implements BlockBackend {
     const limit = chunks(bounds.cache);
 
     this.#limit = limit;
+    this.#cache = new ChunkCache(chunkSize);
     this.#name = options.name;
     this.#store = store;
     this.#chunkSize = chunkSize;
@@ -312,7 +313,7 @@ export class ChunkedDisk implements BlockBackend {
     const overwritten = start >= this.#writableFrom && start + this.#chunkSize <= this.#writableTo;
     if (!overwritten && this.#stored.has(number)) throw this.#unprepared(number);
     this.#loader.forget(number);
-    return this.#cache.add(number, new Uint8Array(this.#chunkSize));
+    return this.#cache.addBlank(number);
   }
 
   #unprepared(number: number): DiskError {
