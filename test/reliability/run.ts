@@ -15,7 +15,7 @@ export interface Figures {
 }
 
 /** Blocks that the guest writes for each command. */
-const BATCH = 8;
+const BATCH = 4;
 
 /** Milliseconds of work before a kill, at most. */
 const LONGEST_WORK = 5000;
