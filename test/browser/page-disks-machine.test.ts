@@ -70,7 +70,7 @@ describe("the disks of a machine", { timeout: 4 * bootTimeout }, () => {
     assert.match(await second.exec("md5sum /dev/vda"), new RegExp(sum), "without the other tab's changes");
     await second.exec("dd if=/dev/zero of=/dev/vda bs=64k count=2 conv=fsync 2>&1");
     await second.page.locator(".state-line").getByText("data temporary").waitFor();
-    const panel = second.page.locator(".disks-panel");
+    const panel = second.page.locator(".disks-panel:has(.disks-storage, .disks-head)");
     await second.page.getByRole("button", { name: "Disks" }).click();
     await panel.getByText(/open in another tab \(debian-busybox, 96 MiB/i).waitFor();
     await second.close();
@@ -78,7 +78,7 @@ describe("the disks of a machine", { timeout: 4 * bootTimeout }, () => {
 
   it("one that is open here is refused to others, detached and attached; its export has base and changes", async () => {
     const { page } = first;
-    const panel = page.locator(".disks-panel");
+    const panel = page.locator(".disks-panel:has(.disks-storage, .disks-head)");
     await page.getByRole("button", { name: "Disks" }).click();
     const disk = panel.getByRole("listitem", { name: "data" });
     await disk.getByText(/open in this tab \(debian-busybox, 96 MiB/i).waitFor();

@@ -58,7 +58,7 @@ describe("from the keyboard alone", { timeout: 3 * bootTimeout }, () => {
     await page.keyboard.press("Shift+Tab");
     assert.equal(await focused(), "To the terminal");
     const visited: string[] = [];
-    for (let i = 0; i < 7; i++) {
+    for (let i = 0; i < 9; i++) {
       await page.keyboard.press("Tab");
       visited.push(await focused());
       const outline = await page.evaluate(() => getComputedStyle(document.activeElement!).outlineStyle);
@@ -67,6 +67,8 @@ describe("from the keyboard alone", { timeout: 3 * bootTimeout }, () => {
     assert.deepEqual(visited, [
       "Devices",
       "Configure",
+      "Disks",
+      "Guests",
       "Pause",
       "Reset",
       "Power off",

@@ -28,10 +28,10 @@ export function Header({ session, disks, use, theme, onConfigure, onFind }: Head
       </h1>
       <StateLine session={session} />
       <div class="controls" role="group" aria-label="Machine" id="controls">
-        <Guests session={session} />
         <DeviceList session={session} />
-        <DisksPanel disks={disks} use={use} />
         <Button label="Configure" icon="configure" onClick={onConfigure} />
+        <DisksPanel disks={disks} use={use} />
+        <Guests session={session} />
         <span class="divider" />
         <MachineButtons session={session} />
         <span class="divider" />
