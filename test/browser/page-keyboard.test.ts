@@ -58,7 +58,9 @@ describe("from the keyboard alone", { timeout: 3 * bootTimeout }, () => {
     await page.keyboard.press("Shift+Tab");
     assert.equal(await focused(), "To the terminal");
     const visited: string[] = [];
-    for (let i = 0; i < 9; i++) {
+    // With one image there is no choice.
+    const choice = (await page.getByRole("button", { name: "Guests" }).count()) > 0;
+    for (let i = 0; i < (choice ? 9 : 8); i++) {
       await page.keyboard.press("Tab");
       visited.push(await focused());
       const outline = await page.evaluate(() => getComputedStyle(document.activeElement!).outlineStyle);
@@ -68,7 +70,7 @@ describe("from the keyboard alone", { timeout: 3 * bootTimeout }, () => {
       "Devices",
       "Configure",
       "Disks",
-      "Guests",
+      ...(choice ? ["Guests"] : []),
       "Pause",
       "Reset",
       "Power off",
@@ -108,7 +110,7 @@ describe("from the keyboard alone", { timeout: 3 * bootTimeout }, () => {
     await page.locator(".device-panel .device").first().waitFor();
     assert.equal(await page.getByRole("button", { name: "Devices" }).getAttribute("aria-expanded"), "true");
     await page.keyboard.press("Escape");
-    await page.locator(".device-panel").waitFor({ state: "hidden" });
+    await page.locator(".device-panel").first().waitFor({ state: "hidden" });
     assert.equal(await focused(), "Devices");
   });
 
