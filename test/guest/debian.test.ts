@@ -66,8 +66,7 @@ void describe("the debian image", () => {
     await until(() => screen().includes("git checkout --help"), "completion of a subcommand of git");
     await until(() => /\/dev\/hvc0\r?\n30 100/.test(screen()), "the terminal's size");
     machine.resizeTerminal(80, 24);
-    await machine.type("stty size\r");
-    await until(() => /\n24 80/.test(screen()), "the terminal's new size");
+    await until(async () => (await sh("stty -F /dev/hvc0 size")) === "24 80", "the terminal's new size");
 
     await machine.type("sudo poweroff\r");
     await within(machine.when("halted"), "the end of the machine");

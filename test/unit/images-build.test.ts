@@ -50,6 +50,11 @@ describe("the stamp", () => {
     await writeStamp("a", folders);
     await rm(join(folders.cacheFolder, "bzImage"));
     assert.equal(await isCurrent("a", folders), false, "a file is gone");
+    await writeStamp("a", folders, ["vmlinux"]);
+    await writeFile(join(folders.publicFolder, "vmlinux.gz"), "12z45");
+    assert.equal(await isCurrent("a", folders), true, "who reads it checks its content");
+    await truncate(join(folders.publicFolder, "vmlinux.gz"), 4);
+    assert.equal(await isCurrent("a", folders), false, "but its size is looked at");
     await writeFile(join(folders.cacheFolder, "stamp.json"), "{");
     assert.equal(await isCurrent("a", folders), false, "the stamp is damaged");
   });
