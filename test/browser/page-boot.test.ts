@@ -147,7 +147,7 @@ describe("the page boots Debian's kernel", { timeout: 5 * bootTimeout }, () => {
   it("lists what runs on which transport, live", async () => {
     const { page } = watched;
     await page.getByRole("button", { name: "Devices" }).click();
-    const panel = page.locator(".device-panel");
+    const panel = page.locator(".device-panel").first();
     const disk = panel.locator(".device", { hasText: "scratch" });
     await disk.getByText("ready", { exact: true }).waitFor();
     assert.match(
