@@ -6,14 +6,19 @@ export type Recorded = { write: Uint8Array; position: number } | "synced";
 /** A file in memory that records what it is told, and fails on request. */
 export class MemoryIo implements OverlayIo {
   bytes: Uint8Array;
-  readonly log: Recorded[] = [];
+  readonly log: Recorded[];
   syncs = 0;
   /** Calls of write that work from now on. */
   failAfter = Infinity;
   failSync = false;
 
-  constructor(bytes: Uint8Array = new Uint8Array(0)) {
-    this.bytes = bytes;
+  /** @param log what was done to `bytes` before, and is in the recording */
+  constructor(bytes: Uint8Array = new Uint8Array(0), log: readonly Recorded[] = []) {
+    this.bytes = bytes.slice();
+    this.log = [...log];
+    for (const record of log) {
+      if (record !== "synced") this.bytes = put(this.bytes, record.write, record.position);
+    }
   }
 
   size(): number {

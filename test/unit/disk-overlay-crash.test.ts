@@ -33,10 +33,16 @@ interface Session {
   states: { state: State; begun: number; durable: number }[];
 }
 
-/** Opens `io`, commits at random, and closes. The recording begins with what `io` has. */
-async function session(io: MemoryIo, random: Random, commits: number, before: State): Promise<Session> {
-  const states: Session["states"] = [{ state: before, begun: 0, durable: 0 }];
-  const file = await OverlayFile.open(io, OPTIONS);
+/** Opens `io`, commits at random, and closes. */
+async function session(
+  io: MemoryIo,
+  random: Random,
+  commits: number,
+  before: State,
+  options = OPTIONS,
+): Promise<Session> {
+  const file = await OverlayFile.open(io, options);
+  const states: Session["states"] = [{ state: before, begun: 0, durable: io.log.length }];
   let state = before;
   for (let round = 0; round < commits; round++) {
     const next: State = { capacity: state.capacity, chunks: new Map(state.chunks) };
@@ -111,7 +117,10 @@ function isPattern(bytes: Uint8Array | DiskError | undefined, seed: number): boo
 
 function range({ states }: Session, at: number): { least: number; most: number } {
   return {
-    least: states.findLastIndex(({ durable }) => durable <= at),
+    least: Math.max(
+      0,
+      states.findLastIndex(({ durable }) => durable <= at),
+    ), // while it is opened it holds what it held
     most: states.findLastIndex(({ begun }) => begun <= at),
   };
 }
@@ -139,23 +148,38 @@ async function crashEverywhere(
     for (let way = 0; way < ways; way++) {
       crashes++;
       const left = new MemoryIo(afterCrash(bytes, first.log, at, random));
-      const reader = await OverlayFile.open(new MemoryIo(left.bytes.slice()), { ...OPTIONS, readOnly: true });
+      const reader = await OverlayFile.open(new MemoryIo(left.bytes), { ...OPTIONS, readOnly: true });
       const found = await stateOf(reader, first.states, least, most);
       if (found < most) dropped++;
       if (way % 2 === 0) await crashAgain(left.bytes, first.states[found]!.state, random);
+      else if (way === 1) await killThenCut(bytes, first, at, random);
     }
   }
   return { crashes, dropped };
 }
 
 async function crashAgain(bytes: Uint8Array, state: State, random: Random): Promise<void> {
-  const io = new MemoryIo(bytes.slice());
+  const io = new MemoryIo(bytes);
   const second = await session(io, random, 3, state);
   const at = random.below(second.log.length + 1);
   const { least, most } = range(second, at);
   const left = new MemoryIo(afterCrash(bytes, second.log, at, random));
   const file = await OverlayFile.open(left, OPTIONS);
   await stateOf(file, second.states, least, most);
+}
+
+/** First the process is killed, so that the system still has all that it wrote; later the power goes, and what was not synced. */
+async function killThenCut(bytes: Uint8Array, first: Session, at: number, random: Random): Promise<void> {
+  const io = new MemoryIo(bytes, first.log.slice(0, at));
+  const { least, most } = range(first, at);
+  const reader = await OverlayFile.open(new MemoryIo(io.bytes), { ...OPTIONS, readOnly: true });
+  const found = await stateOf(reader, first.states, least, most);
+  const second = await session(io, random, 3, first.states[found]!.state);
+  const opened = second.states[0]!.durable;
+  const end = opened + random.below(second.log.length - opened + 1);
+  const left = new MemoryIo(afterCrash(bytes, second.log, end, random));
+  const later = range(second, end);
+  await stateOf(await OverlayFile.open(left, OPTIONS), second.states, later.least, later.most);
 }
 
 void describe("an overlay file after a crash", () => {
@@ -192,7 +216,7 @@ void describe("an overlay file after a crash", () => {
       }
       io.failAfter = Infinity;
       await stateOf(file, states, states.length - 1, states.length - 1);
-      const again = await OverlayFile.open(new MemoryIo(io.bytes.slice()), { ...OPTIONS, readOnly: true });
+      const again = await OverlayFile.open(new MemoryIo(io.bytes), { ...OPTIONS, readOnly: true });
       await stateOf(again, states, states.length - 1, states.length - 1);
     }
     assert.ok(failures > 20, `only ${failures} failures`);
@@ -255,7 +279,8 @@ void describe("an overlay file that is damaged", () => {
   async function closed(): Promise<{ bytes: Uint8Array; states: Session["states"] }> {
     const { bytes, state } = await fresh();
     const io = new MemoryIo(bytes);
-    const { states } = await session(io, new Random(3), 40, state);
+    // With a long journal, for that has most to be damaged.
+    const { states } = await session(io, new Random(3), 40, state, { ...OPTIONS, shortJournal: 2 ** 20 });
     return { bytes: io.bytes, states };
   }
 
@@ -264,7 +289,7 @@ void describe("an overlay file that is damaged", () => {
     bytes: Uint8Array,
     states: Session["states"],
   ): Promise<"refused" | "whole" | "chunk lost"> {
-    const io = new MemoryIo(bytes.slice());
+    const io = new MemoryIo(bytes);
     let file: OverlayFile;
     try {
       file = await OverlayFile.open(io, OPTIONS);

@@ -44,8 +44,9 @@
  * slots of the old journal are free after that. The other copy is then made the same, so that damage to one copy is no loss.
  *
  * **Opening** takes the valid superblock of the highest generation, replays the journal up to the first page that continues it
- * no more, and makes that durable before anything is written. Behind the end there must be no part of a later commit: the file
- * is damaged then, and is refused rather than shown in an older state. A file is made under another name and renamed, so there
+ * no more, and makes that durable before anything is written. Behind the end there must be no part of a later commit, and the
+ * file must have all slots that durable commits name, `next` too: else it is damaged or cut short, and is refused rather than
+ * shown in an older state. A file is made under another name and renamed, so there
  * is none without a superblock. A disk that is closed in order ends with a commit without entries, so that the last one that
  * matters is not the last.
  *

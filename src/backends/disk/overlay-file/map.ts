@@ -135,10 +135,11 @@ export function readOverlay(io: OverlayIo, label: string): FoundOverlay {
   if (!pending) throw damaged(label, "its journal cannot be read");
 
   const { commit, begin, slots } = pending;
-  const isSnapshot = begin.commit === 0; // durable before the superblock was
-  const counts = isSnapshot || found.proven || isWhole(commit, io, chunkSize);
+  const isDurable = begin.commit === 0 || found.proven; // a snapshot was durable before its superblock was
+  const counts = isDurable || (hasSlots(found.slots) && isWhole(commit, io, chunkSize));
   if (counts) apply(commit);
   const journalSlots = counts ? found.slots : [...slots];
+  if (!hasSlots(journalSlots)) throw cutShort(label, fileSize, lengthWith(journalSlots, chunkSize));
   checkSlots(map, journalSlots, label);
   return {
     superblock,
@@ -147,6 +148,10 @@ export function readOverlay(io: OverlayIo, label: string): FoundOverlay {
     end: counts ? found.end : begin,
     dropped: counts ? undefined : begin,
   };
+
+  function hasSlots(wanted: readonly number[]): boolean {
+    return lengthWith(wanted, chunkSize) <= fileSize;
+  }
 
   function apply(durable: Commit): void {
     checkLength(durable, chunkSize, fileSize, label);
@@ -223,8 +228,17 @@ function checkLength({ entries }: Commit, chunkSize: number, fileSize: number, l
     const slot = entries[at + 1]!;
     const end = (slot + 1) * chunkSize;
     if (slot === NOWHERE || end <= fileSize) continue;
-    throw damaged(label, `it is cut short: it has ${fileSize} bytes, and at least ${end} are needed`);
+    throw cutShort(label, fileSize, end);
   }
+}
+
+/** Bytes of a file that has these slots. */
+function lengthWith(slots: readonly number[], chunkSize: number): number {
+  return slots.reduce((length, slot) => Math.max(length, (slot + 1) * chunkSize), 0);
+}
+
+function cutShort(label: string, has: number, needs: number): DiskError {
+  return damaged(label, `it is cut short: it has ${has} bytes, and at least ${needs} are needed`);
 }
 
 /** Refuses slots that have two things. */

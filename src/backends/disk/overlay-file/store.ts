@@ -74,6 +74,7 @@ export class OverlayFile implements HoleStore {
     const empty = { capacity, entries: new Uint32Array(0) };
     const { pieces } = layOut(empty, beginning(1), { seed, chunkSize, take: () => 2 });
     for (const piece of pieces) io.write([piece.bytes], piece.position);
+    extend(io, [2], chunkSize);
     await io.sync();
   }
 
@@ -251,6 +252,7 @@ export class OverlayFile implements HoleStore {
   async #append(commit: Commit, take: () => number): Promise<void> {
     const written = layOut(commit, this.#position, { seed: this.#seed, chunkSize: this.chunkSize, take });
     this.#writePieces(written);
+    extend(this.#io, written.slots, this.chunkSize);
     await this.#sync();
     this.#position = written.end;
     this.#journalSlots.push(...written.slots);
@@ -270,6 +272,7 @@ export class OverlayFile implements HoleStore {
     const snapshot = { capacity, entries: this.#map.snapshot(changes) };
     const written = layOut(snapshot, beginning(first), { seed, chunkSize: this.chunkSize, take });
     this.#writePieces(written);
+    extend(this.#io, [first, ...written.slots], this.chunkSize);
     await this.#sync();
 
     const superblock = {
@@ -325,6 +328,12 @@ export class OverlayFile implements HoleStore {
   #place({ slot, offset }: Position): number {
     return slot * this.chunkSize + offset;
   }
+}
+
+/** Has the file end behind these slots at least, for a file that is cut short is known by the lack of one (format.ts). */
+function extend(io: OverlayIo, slots: readonly number[], chunkSize: number): void {
+  const end = (Math.max(0, ...slots) + 1) * chunkSize;
+  if (io.size() < end) io.write([new Uint8Array(1)], end - 1);
 }
 
 function checkDescribable(capacity: number, chunkSize: number): void {
