@@ -56,6 +56,7 @@ export async function makeBusyboxImage(
   const { initrd, bytes } = await writeInitramfs(build, base, {
     rootfs: join(import.meta.dirname, "rootfs"),
     wantedModules: MODULES,
+    signatures: true,
     links: "all",
     ...(replacements && { replacements }),
   });

@@ -52,6 +52,7 @@ export const debian: Recipe = {
       rootfs: join(import.meta.dirname, "initramfs"),
       shared: await sharedScripts(),
       wantedModules: initramfsModules,
+      signatures: false,
       links: ["mount", "sh"],
     });
     const raw = join(build.cacheFolder, "disk.raw");

@@ -37,6 +37,19 @@ export function readModule(path: string, elf: Uint8Array): Module {
   };
 }
 
+/** What ends a signed module (linux/module_signature.h); before it are 12 bytes, of which the last 4 say how long the signature is. */
+const SIGNED = Buffer.from("~Module signature appended~\n");
+
+/** The module without its signature; as it is when it has none. Throws an ImageBuildError if that is longer than the module. */
+export function withoutSignature(path: string, elf: Uint8Array): Uint8Array {
+  const bytes = Buffer.from(elf.buffer, elf.byteOffset, elf.byteLength);
+  const end = bytes.length - SIGNED.length;
+  if (end < 12 || !bytes.subarray(end).equals(SIGNED)) return elf;
+  const length = end - 12 - bytes.readUInt32BE(end - 4);
+  if (length <= 0) throw new ImageBuildError(`The signature of the kernel module ${path} is damaged.`);
+  return elf.subarray(0, length);
+}
+
 /** "pre: a b post: c" gives a and b. */
 function parseSoftPre(text: string): string[] {
   const pre = /\bpre:\s*([^:]*?)(?=\s*(?:post:|$))/.exec(text);

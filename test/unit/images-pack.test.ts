@@ -12,6 +12,7 @@ import {
   modulesDep,
   modulesSoftdep,
   readModule,
+  withoutSignature,
   type Module,
 } from "../../images/pack/modules.ts";
 
@@ -206,6 +207,18 @@ describe("taking vmlinux out of a bzImage", () => {
 });
 
 describe("kernel modules", () => {
+  it("lose their signature, and nothing else", () => {
+    const elf = makeModule(["depends="]);
+    const signed = (length: number): Buffer => {
+      const info = Buffer.alloc(12);
+      info.writeUInt32BE(length, 8);
+      return Buffer.concat([elf, Buffer.alloc(681, 7), info, Buffer.from("~Module signature appended~\n")]);
+    };
+    assert.deepEqual(Buffer.from(withoutSignature("a.ko", signed(681))), Buffer.from(elf));
+    assert.equal(withoutSignature("a.ko", elf), elf);
+    assert.throws(() => withoutSignature("a.ko", signed(2 ** 31)), ImageBuildError);
+  });
+
   it("are read from their .modinfo", () => {
     const elf = makeModule([
       "license=GPL",
