@@ -24,6 +24,7 @@ import { OverlayContents, OverlayStore } from "../../src/backends/disk/overlay.t
 import { openRawBase } from "../../src/backends/disk/raw-base.ts";
 import { parseConfig } from "../../src/config/grammar.ts";
 import { closeDisks, openDisks } from "../../src/node/disks.ts";
+import { packImage } from "../../src/node/image/pack.ts";
 import { TestBase } from "./disk-base.ts";
 import { checkAgainstArray, pattern, read, steps, write } from "./disk-model.ts";
 
@@ -395,6 +396,27 @@ void describe("the disks of a machine in Node", () => {
     assert.deepEqual(await read(again.get("b")!, 512, 512), pattern(2 ** 20, 1).slice(512, 1024));
     await closeDisks(again);
     assert.deepEqual(readFileSync(raw), Buffer.from(pattern(2 ** 20, 1)));
+  });
+
+  void it("may be over packed images, by their name, their folder or their index", async () => {
+    const raw = `${fresh()}.raw`;
+    writeFileSync(raw, pattern(2 ** 20, 3));
+    await packImage(raw, join(folder, "packed", "disk"));
+    const path = fresh();
+    for (const base of ["packed", join(folder, "packed/disk"), join(folder, "packed/disk/index.json")]) {
+      const config = parseConfig(`device=blk,id=a,store=file,path=${path},base=${base}`, "node");
+      const disks = await openDisks(config, surroundings);
+      assert.deepEqual(
+        await read(disks.get("a")!, 512, 2 ** 18),
+        pattern(2 ** 20, 3).slice(512, 512 + 2 ** 18),
+      );
+      await closeDisks(disks);
+    }
+    const other = parseConfig(`device=blk,id=a,store=file,path=${path},base=${raw}`, "node");
+    await assert.rejects(openDisks(other, surroundings), {
+      kind: "invalid",
+      message: /holds changes to the image "packed" .* and cannot be opened over the disk file .*\.raw/,
+    });
   });
 
   void it("are refused when a file is there twice, under whatever names", async () => {
