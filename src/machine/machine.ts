@@ -373,10 +373,11 @@ export class Machine {
   }
 }
 
-/** Tells the image's initramfs the serial number of its root disk. */
-function rootParameter(config: MachineConfig, { disk }: ImageManifest): string[] {
+/** Tells the image's initramfs the serial number of its root disk, where that is not what its own parameters say. */
+function rootParameter(config: MachineConfig, { disk, kernelParameters }: ImageManifest): string[] {
   const root = disk && rootDisk(config);
-  return root ? [`ringside.root=${root.id}`] : [];
+  const parameter = `ringside.root=${root?.id ?? ""}`;
+  return root && !kernelParameters.split(" ").includes(parameter) ? [parameter] : [];
 }
 
 function describeError(error: unknown): string {

@@ -10,7 +10,7 @@ export function table(title: string, rows: readonly Row[]): string {
     ...figures(row.ours, row.unit),
     ...(row.peer ? figures(row.peer, row.unit) : ["", ""]),
     row.ratio === undefined ? "" : row.ratio.toFixed(row.ratio < 0.1 ? 3 : 2),
-    row.target === undefined ? "" : `≤ ${row.target}`,
+    row.target === undefined ? "" : `≤ ${Number(row.target.toFixed(3))}`,
     row.met === undefined ? "" : row.met ? "met" : "MISSED",
   ]);
   const all = [HEADINGS, ...cells];
