@@ -318,6 +318,35 @@ describe("flush of a chunked disk", () => {
     assert.deepEqual(messages.slice(1), ['info: The disk "test" is saved again.']);
   });
 
+  it("makes room in a full store where it can, and saves what was written meanwhile, too", async () => {
+    const store = new SlowStore();
+    const messages: string[] = [];
+    let rooms = 1;
+    const disk = diskOn(store, {
+      onMessage: (level, text) => messages.push(`${level}: ${text}`),
+      makeRoom: async () => {
+        if (rooms-- <= 0) return false;
+        await write(disk, CHUNK, pattern(512, 3));
+        store.fault = undefined;
+        return true;
+      },
+    });
+    store.fault = new DiskError("full", "No storage is left.");
+    await write(disk, 0, pattern(512, 2));
+    await disk.flush();
+    assert.deepEqual(store.chunks.get(0)?.subarray(0, 512), pattern(512, 2));
+    assert.deepEqual(store.chunks.get(1)?.subarray(0, 512), pattern(512, 3));
+    assert.deepEqual(messages, []);
+    store.fault = new DiskError("full", "No storage is left.");
+    await write(disk, 0, pattern(512, 4));
+    await assert.rejects(Promise.resolve(disk.flush()), { kind: "full" });
+    assert.equal(disk.memory.unsaved, CHUNK);
+    store.fault = undefined;
+    await disk.flush();
+    assert.deepEqual(store.chunks.get(0)?.subarray(0, 512), pattern(512, 4));
+    assert.equal(disk.memory.unsaved, 0);
+  });
+
   it("makes writers wait while too much is unsaved, and fails them when it cannot be saved", async () => {
     const store = new SlowStore();
     const disk = diskOn(store);

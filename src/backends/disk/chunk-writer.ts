@@ -16,6 +16,8 @@ export interface WriterOptions {
   onSave: (chunks: number) => void;
   /** Chunks that were dirty are now durable, and still the disk's. */
   onSaved: (chunks: readonly Chunk[]) => void;
+  /** Gives up what can be had again when the store is full; resolves with whether there is more room now. */
+  makeRoom: () => Promise<boolean>;
   /** Told when saving begins to fail, and with undefined when it works again. */
   onTrouble: (error: DiskError | undefined) => void;
 }
@@ -141,7 +143,10 @@ export class ChunkWriter {
     if (!this.#clean) this.#schedule();
   }
 
-  #failed(chunks: readonly Chunk[], removed: ReadonlySet<number>, cause: unknown): never {
+  /** The save is tried again where room can be made for it: with what was written meanwhile, so that it is of one moment. */
+  async #failed(chunks: readonly Chunk[], removed: ReadonlySet<number>, cause: unknown): Promise<void> {
+    const error = cause instanceof DiskError ? cause : new DiskError("io", asError(cause).message, { cause });
+    const again = error.kind === "full" && !this.#closed && (await this.#options.makeRoom());
     this.#saving = undefined;
     for (const number of removed) this.#removed.add(number);
     for (const chunk of chunks) {
@@ -154,8 +159,8 @@ export class ChunkWriter {
       chunk.dirty = true;
       this.#dirty.push(chunk);
     }
-    const error = cause instanceof DiskError ? cause : new DiskError("io", asError(cause).message, { cause });
     if (this.#closed) throw error;
+    if (again) return this.#save();
     this.#disarm();
     const known = this.#failure !== undefined;
     this.#failure = { error, at: performance.now() };

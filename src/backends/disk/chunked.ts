@@ -47,6 +47,8 @@ export interface ChunkedDiskOptions {
   stored: ChunkSet;
   /** Messages for the person. */
   onMessage: (level: MessageLevel, text: string) => void;
+  /** Gives up what can be had again when the store is full; resolves with whether there is more room now. Never rejects. */
+  makeRoom?: (() => Promise<boolean>) | undefined;
   bounds?: Partial<typeof BOUNDS>;
 }
 
@@ -128,6 +130,7 @@ export class ChunkedDisk implements BlockBackend {
         this.#statistics.saves++;
         this.#statistics.savedBytes += count * chunkSize;
       },
+      makeRoom: options.makeRoom ?? (() => Promise.resolve(false)),
       onTrouble: (error) => this.#trouble(error),
     });
     this.#loader = new ChunkLoader(store, this.#cache, this.#stored, {

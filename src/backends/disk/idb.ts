@@ -6,6 +6,7 @@ import { announceDisks } from "./channel.ts";
 import { type DiskHolder, lockDisk } from "./disk-lock.ts";
 import { DiskError } from "./errors.ts";
 import { DiskDatabase } from "./idb-database.ts";
+import { giveUpImageCache } from "./image/cache-database.ts";
 import { NameTakenError, makeDisk } from "./idb-make.ts";
 import { memoryOverlay } from "./memory-overlay.ts";
 import { checkBase, recordOf, sizeOver } from "./overlay-base.ts";
@@ -151,6 +152,12 @@ async function diskOn(
     stored: contents ?? found.chunks,
     onMessage,
     bounds,
+    makeRoom: async () => {
+      const made = await giveUpImageCache();
+      if (made)
+        onMessage("info", `${label} needed room: the downloaded parts of images that were kept are gone.`);
+      return made;
+    },
   });
   database.onLost = (error) => disk.fail(error);
   database.onSlow = (text) => onMessage("warning", text);

@@ -97,6 +97,17 @@ export async function clearImageCache(): Promise<void> {
   await withDatabase(removeAll);
 }
 
+/** The same, to make room: resolves with whether there was anything to remove. Never rejects. */
+export async function giveUpImageCache(): Promise<boolean> {
+  try {
+    if ((await imageCacheSize()) === 0) return false;
+    await clearImageCache();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 export async function usedBytes(database: IDBDatabase): Promise<number> {
   const [used] = await readAll(database, [USAGE]);
   return typeof used === "number" ? used : 0;
