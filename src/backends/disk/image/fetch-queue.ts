@@ -42,8 +42,8 @@ interface Entry {
   startedAt: number;
   failure: SourceFailure | undefined;
   failures: number;
-  /** Ask past caches. */
-  fresh: boolean;
+  /** Something came that was wrong. */
+  wrong: boolean;
   lastByte: number;
   /** The person knows that somebody waits for this one. */
   inVain: boolean;
@@ -98,7 +98,7 @@ export class FetchQueue {
       startedAt: -1,
       failure: undefined,
       failures: 0,
-      fresh: false,
+      wrong: false,
       lastByte: 0,
       inVain: false,
       controller: undefined,
@@ -182,7 +182,9 @@ export class FetchQueue {
     try {
       const result = await entry.attempt({
         signal: controller.signal,
-        fresh: entry.fresh,
+        // A browser's cache keeps refusals as well as what is wrong.
+        fresh: entry.failures > 0,
+        wrongBefore: entry.wrong,
         onBytes: () => (entry.lastByte = this.#clock.now),
       });
       this.#left(entry);
@@ -224,7 +226,7 @@ export class FetchQueue {
       error instanceof SourceFailure ? error : new SourceFailure("unreachable", asError(error).message);
     entry.failure = failure;
     entry.failures++;
-    if (failure.kind === "wrong") entry.fresh = true;
+    if (failure.kind === "wrong") entry.wrong = true;
     if (!this.#options.unreliable || !entry.demanded) {
       this.#giveUp(entry);
       return;

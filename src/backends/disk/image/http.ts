@@ -61,6 +61,7 @@ async function knownIndex(cache: ImageCache | undefined, { address, label, sourc
     return await attemptIndex(source, label, {
       signal: signal ? AbortSignal.any([signal, limit]) : limit,
       fresh: false,
+      wrongBefore: false,
       onBytes: () => undefined,
     });
   } catch (error) {

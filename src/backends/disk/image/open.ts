@@ -88,7 +88,7 @@ export async function attemptIndex(
       parseIndex(bytes, label);
     } catch (error) {
       // A cache on the way may have kept something else.
-      if (attempt.fresh || !source.unreliable) throw error;
+      if (attempt.wrongBefore || !source.unreliable) throw error;
       throw new SourceFailure("wrong", "its index is wrong", { cause: error });
     }
     return bytes;

@@ -1,8 +1,10 @@
 /** How a file of an image is asked for, once. */
 export interface Attempt {
   readonly signal: AbortSignal;
-  /** Past whatever a cache on the way may hold: what came before was wrong. */
+  /** Past whatever a cache on the way may hold: an attempt before has failed. */
   readonly fresh: boolean;
+  /** Because what came was wrong. */
+  readonly wrongBefore: boolean;
   /** Told of each arrival. Bytes. */
   readonly onBytes: (count: number) => void;
 }
