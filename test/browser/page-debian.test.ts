@@ -63,7 +63,9 @@ void describe("Debian from a link", { timeout: 5 * bootTimeout }, () => {
 
   void it("is there at the next visit, with what was written, without a byte of the disk from the server", async () => {
     const { page } = watched;
-    await watched.exec("echo kept >/home/user/note; sync");
+    await watched.exec("echo kept >/home/user/note");
+    // Without, e2fsck would play the journal, and look at what a boot does not touch.
+    await page.evaluate(() => window.ringside.powerOff());
     await watched.close();
     asked = [];
     broken = true;
@@ -72,7 +74,6 @@ void describe("Debian from a link", { timeout: 5 * bootTimeout }, () => {
     assert.equal(await watched.exec("cat /home/user/note"), "kept");
     const parts = asked.filter((path) => !path.endsWith("/index.json"));
     assert.deepEqual(parts, []);
-    assert.notEqual(watched.page, page);
     await watched.close();
   });
 });
