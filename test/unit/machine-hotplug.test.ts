@@ -298,10 +298,10 @@ describe("attach", () => {
   it("the time of a guest that is paused meanwhile does not run out", async () => {
     const scene = new Scene();
     scene.answer = () => Promise.resolve({ status: 0 });
-    const { done } = scene.attach("blk,id=data,size=1M", 5);
+    const { done } = scene.attach("blk,id=data,size=1M", 400);
     await turn();
     scene.paused = true;
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await new Promise((resolve) => setTimeout(resolve, 900));
     assert.deepEqual(scene.ids, ["data"]);
     scene.paused = false;
     await assert.rejects(done, /has no driver/);

@@ -82,7 +82,7 @@ async function execOnSerial(page: Page, command: string): Promise<string> {
     peer.peerType(`${text}\n`);
   }, line);
   const found = await page.waitForFunction(
-    () => /(?:^|\n)@@begin\r?\n([^]*)@@end (\d+)/.exec((window as unknown as PeerWindow).peerText),
+    () => /@@begin\r?\n([^]*)@@end (\d+)/.exec((window as unknown as PeerWindow).peerText),
     undefined,
     { timeout: PATIENCE, polling: 500 },
   );
