@@ -17,12 +17,15 @@ export async function list(folder: string = IMAGES_FOLDER): Promise<number> {
 
 function describe(image: ListedImage): string {
   if ("problem" in image) return `${image.name}\n  ${image.problem}`;
-  const { title, description, files, memory } = image.manifest;
+  const { title, description, files, memory, disk } = image.manifest;
   const stored = files.kernel.storedSize + files.initrd.storedSize;
   return [
     `${image.name}  ${title}`,
     `  ${description}`,
     `  kernel ${kernelVersion(image.manifest)}, ${mebibytes(stored)} stored, memory ${formatSize(memory.minimum)} or more`,
+    ...(disk
+      ? [`  a root disk of ${formatSize(disk.size)}, ${mebibytes(disk.storedSize)} stored in chunks`]
+      : []),
   ].join("\n");
 }
 

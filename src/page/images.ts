@@ -7,6 +7,8 @@ export interface OfferedImage {
   description: string;
   /** What a first start fetches, at least. */
   downloadBytes: number;
+  /** What its disk has in all; a machine fetches what it touches. */
+  diskBytes?: number;
 }
 
 const images = signal<readonly OfferedImage[]>([]);
@@ -26,16 +28,17 @@ export function offeredImages(): ReadonlySignal<readonly OfferedImage[]> {
 }
 
 async function fetchList(): Promise<OfferedImage[]> {
-  const response = await fetch("/images/index.json");
+  const response = await fetch("images/index.json");
   if (!response.ok) return [];
   const list: unknown = await response.json();
   return Array.isArray(list) ? list.filter(isImage) : [];
 }
 
 function isImage(value: unknown): value is OfferedImage {
-  const { name, title, description, downloadBytes } = (value ?? {}) as Partial<OfferedImage>;
+  const { name, title, description, downloadBytes, diskBytes } = (value ?? {}) as Partial<OfferedImage>;
   return (
     [name, title, description].every((text) => typeof text === "string") &&
-    Number.isSafeInteger(downloadBytes)
+    Number.isSafeInteger(downloadBytes) &&
+    (diskBytes === undefined || Number.isSafeInteger(diskBytes))
   );
 }

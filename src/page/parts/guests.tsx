@@ -34,13 +34,20 @@ interface GuestProps {
   onChosen: () => void;
 }
 
-function Guest({ image: { name, title, description, downloadBytes }, session, onChosen }: GuestProps) {
+function Guest({
+  image: { name, title, description, downloadBytes, diskBytes },
+  session,
+  onChosen,
+}: GuestProps) {
   const current = session.config.value?.image === name;
   return (
     <li class="disk" data-kind="console">
       <div class="disk-head">
         <span class="disk-name">{title}</span>
-        <span class="disk-figures">{formatBytes(downloadBytes)} to download</span>
+        <span class="disk-figures">
+          {formatBytes(downloadBytes)} to download
+          {diskBytes !== undefined && `, then what it touches of ${formatBytes(diskBytes)}`}
+        </span>
       </div>
       <p>{description}</p>
       <div class="disk-actions">
