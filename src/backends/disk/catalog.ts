@@ -18,6 +18,7 @@ import { freeName } from "./disk-name.ts";
 import { DiskError } from "./errors.ts";
 import { explain } from "./idb-database.ts";
 import { deleteDatabase } from "./idb-delete.ts";
+import { patiently } from "./patiently.ts";
 import { exclusively, heldLocks, tryLock } from "./web-lock.ts";
 
 export interface CatalogEntry {
@@ -209,7 +210,7 @@ async function databases(): Promise<Set<string>> {
     throw new DiskError("blocked", "Disks cannot be kept here: this browser has no IndexedDB.");
   }
   try {
-    const list = await indexedDB.databases();
+    const list = await patiently(() => indexedDB.databases());
     return new Set(list.flatMap(({ name }) => (name?.startsWith(PREFIX) ? [name] : [])));
   } catch (error) {
     throw explain(error, "The list of disks");
@@ -262,9 +263,11 @@ async function transact<T>(
 ): Promise<T> {
   let database: IDBDatabase | undefined;
   try {
-    const request = indexedDB.open(CATALOG, 1);
-    request.onupgradeneeded = () => request.result.createObjectStore(STORE);
-    database = await promisifyRequest(request);
+    database = await patiently(() => {
+      const request = indexedDB.open(CATALOG, 1);
+      request.onupgradeneeded = () => request.result.createObjectStore(STORE);
+      return promisifyRequest(request);
+    });
     const transaction = database.transaction(STORE, mode, { durability: "strict" });
     const ended = promisifyRequest(transaction);
     try {

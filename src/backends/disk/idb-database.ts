@@ -1,6 +1,7 @@
 import { type UseStore, get, getMany, keys, promisifyRequest, set } from "idb-keyval";
 import type { HoleStore } from "./chunk-store.ts";
 import { DiskError, asError } from "./errors.ts";
+import { patiently } from "./patiently.ts";
 import { type BaseRecord, isBaseRecord } from "./overlay-base.ts";
 
 /**
@@ -88,7 +89,7 @@ export class DiskDatabase implements HoleStore {
 
   /** Rejects with a DiskError; see openDatabase and checkRecord. Undefined when there is no such database. */
   static async open(name: string, options: DatabaseOptions): Promise<DiskDatabase | undefined> {
-    const connection = await openDatabase(name, options);
+    const connection = await patiently(() => openDatabase(name, options));
     if (!connection) return undefined;
     const database = new DiskDatabase(connection, options.label);
     try {
