@@ -18,6 +18,8 @@ export interface PartsOptions {
 
 interface Pending {
   readonly result: Promise<Uint8Array>;
+  /** Resolves with whether it has to be fetched, as soon as the cache has answered. */
+  readonly remote: Promise<boolean>;
   demanded: boolean;
   job: Job<Uint8Array> | undefined;
 }
@@ -27,6 +29,8 @@ export class Parts {
   readonly #options: PartsOptions;
   readonly #memory = new PartMemory(MEMORY);
   readonly #pending = new Map<string, Pending>();
+  /** What was fetched since the image was opened. */
+  readonly #fetched = new Set<string>();
 
   constructor(options: PartsOptions) {
     this.#options = options;
@@ -49,10 +53,18 @@ export class Parts {
     return pending.result;
   }
 
-  /** Has the content fetched when there is nothing better to do, and forgets about it when that fails. */
-  ahead(digest: string, length: number): void {
+  /** Whether this content came, or will come, from the source and not from the local cache. */
+  isRemote(digest: string): boolean | Promise<boolean> {
+    return this.#fetched.has(digest) || (this.#pending.get(digest)?.remote ?? false);
+  }
+
+  /**
+   * Has the content fetched when there is nothing better to do, and forgets about it when that fails. From the source only if
+   * `remote` says that the reader is there already: one who reads what the cache has is most likely to find the rest there, too.
+   */
+  ahead(digest: string, length: number, remote: boolean | Promise<boolean>): void {
     if (this.#memory.has(digest) || this.#pending.has(digest)) return;
-    const { result } = this.#begin(digest, length);
+    const { result } = this.#begin(digest, length, remote);
     const { counters } = this.#options;
     const pending = this.#pending.get(digest);
     result.then(
@@ -68,18 +80,28 @@ export class Parts {
     this.#memory.clear();
   }
 
-  #begin(digest: string, length: number): Pending {
+  #begin(digest: string, length: number, worthFetching: boolean | Promise<boolean> = true): Pending {
+    let decide!: (remote: boolean) => void;
+    const remote = new Promise<boolean>((resolve) => (decide = resolve));
     const load = async (): Promise<Uint8Array> => {
       try {
-        const content =
-          (await this.#fromCache(digest, length)) ?? (await this.#fetch(digest, length, pending));
+        const cached = await this.#fromCache(digest, length);
+        decide(!cached);
+        if (!cached && !(await worthFetching) && !pending.demanded) throw new Error("It is not fetched.");
+        const content = cached ?? (await this.#fetch(digest, length, pending));
         this.#memory.add(digest, content, !pending.demanded);
         return content;
       } finally {
+        decide(true); // nobody waits for ever for a cache that failed
         this.#pending.delete(digest);
       }
     };
-    const pending: Pending = { result: Promise.resolve().then(load), demanded: false, job: undefined };
+    const pending: Pending = {
+      result: Promise.resolve().then(load),
+      remote,
+      demanded: false,
+      job: undefined,
+    };
     this.#pending.set(digest, pending);
     return pending;
   }
@@ -104,6 +126,7 @@ export class Parts {
       const stored = await source.get(partName(digest), largestStored(length), attempt);
       const content = await decodePart(stored, digest, length);
       cache?.put(digest, stored);
+      this.#fetched.add(digest);
       return content;
     });
     if (pending.demanded) pending.job.demand();
