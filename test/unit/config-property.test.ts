@@ -263,7 +263,7 @@ describe("for every text", () => {
         assert.match(config.message, /\.( Did you mean ".*"\?)?$/);
         assert.equal(config.report().split("\n").length, 3);
       }),
-      { numRuns: 2000 },
+      { numRuns: 1200 },
     );
   });
 
@@ -282,7 +282,7 @@ describe("for every text", () => {
           again.place!.offset < offset + error.suggestion.length;
         assert.ok(!same, mended);
       }),
-      { numRuns: 2000 },
+      { numRuns: 1200 },
     );
   });
 });

@@ -109,7 +109,7 @@ describe("chunked disk", () => {
           Promise.resolve(diskOn(new SlowStore(store.chunks), { capacity })),
         );
       }),
-      { numRuns: 150 },
+      { numRuns: 100 },
     );
   });
 

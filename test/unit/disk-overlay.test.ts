@@ -82,7 +82,7 @@ void describe("a disk over a base", () => {
         const once = list.filter((step) => step.do !== "reopen");
         await checkAgainstArray(once, () => Promise.resolve(diskOver(base, { capacity: size })), model);
       }),
-      { numRuns: 150 },
+      { numRuns: 80 },
     );
   });
 

@@ -337,23 +337,23 @@ describe("Read-ahead over HTTP", () => {
     opened.server.requests.map((name) => opened.packed.names.indexOf(name)).filter((chunk) => chunk >= 0);
 
   it("is ahead of a sequential reader", async () => {
-    const opened = await open(disk(200));
-    for (let n = 0; n < 100; n++) {
+    const opened = await open(disk(120));
+    for (let n = 0; n < 60; n++) {
       await requireRead(opened, n * CHUNK, CHUNK);
       await quiet(opened.server);
     }
     const { readAhead, readAheadUsed } = opened.image.counters;
-    assert.ok(readAheadUsed >= 95, `${readAheadUsed} of 100 chunks were there before`);
-    assert.ok(readAhead - readAheadUsed <= 100);
+    assert.ok(readAheadUsed >= 55, `${readAheadUsed} of 60 chunks were there before`);
+    assert.ok(readAhead - readAheadUsed <= 60);
   });
 
   it("is ahead of a strided one, and not between its steps", async () => {
-    const opened = await open(disk(400));
-    for (let n = 0; n < 40; n++) {
+    const opened = await open(disk(200));
+    for (let n = 0; n < 20; n++) {
       await requireRead(opened, n * 5 * CHUNK, CHUNK);
       await quiet(opened.server);
     }
-    assert.ok(opened.image.counters.readAheadUsed >= 35);
+    assert.ok(opened.image.counters.readAheadUsed >= 15);
     assert.deepEqual(
       order(opened).filter((chunk) => chunk % 5 !== 0),
       [],
@@ -361,27 +361,27 @@ describe("Read-ahead over HTTP", () => {
   });
 
   it("fetches nothing for random access", async () => {
-    const opened = await open(disk(2000));
+    const opened = await open(disk(1000));
     let state = 7;
-    for (let n = 0; n < 300; n++) {
+    for (let n = 0; n < 150; n++) {
       state = (Math.imul(state, 1103515245) + 12345) >>> 0;
-      await opened.image.read((state % 2000) * CHUNK, 512);
+      await opened.image.read((state % 1000) * CHUNK, 512);
     }
     await quiet(opened.server);
     const { readAhead, readAheadUsed } = opened.image.counters;
     assert.ok(
       readAhead - readAheadUsed <= 15,
-      `${readAhead - readAheadUsed} chunks for nothing in 300 reads`,
+      `${readAhead - readAheadUsed} chunks for nothing in 150 reads`,
     );
   });
 
   it("leaves demand its connections, and is not repeated when it fails", async () => {
-    const opened = await open(disk(400));
+    const opened = await open(disk(60));
     opened.server.always = faults.silent;
     const waiting = [0, 1, 2].map((n) => opened.image.read(n * CHUNK, CHUNK).catch(() => undefined));
     await until(() => opened.server.under > 2);
     opened.server.always = undefined;
-    await requireRead(opened, 300 * CHUNK, 512);
+    await requireRead(opened, 50 * CHUNK, 512);
     await Promise.all(waiting);
   });
 });

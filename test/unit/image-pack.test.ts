@@ -145,12 +145,12 @@ describe("packImage", () => {
     assert.deepEqual(await content(at("image")), bytes);
   });
 
-  it("packs a sparse disk of a gigabyte into nothing", async () => {
+  it("packs a sparse disk into nothing", async () => {
     await diskFile(disk(1));
-    await truncate(at("disk.raw"), 2 ** 30);
+    await truncate(at("disk.raw"), 2 ** 28);
     const packed = await packImage(at("disk.raw"), at("image"));
     assert.equal(packed.chunks, 1);
-    assert.equal(packed.zeroChunks, 2 ** 30 / STANDARD_CHUNK - 1);
+    assert.equal(packed.zeroChunks, 2 ** 28 / STANDARD_CHUNK - 1);
     assert.ok(packed.storedSize < 16 * 1024, `${packed.storedSize} bytes`);
   });
 
