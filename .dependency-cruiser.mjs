@@ -9,14 +9,27 @@ const only = (from, allowed) => ({
 
 export default {
   forbidden: [
-    only("virtio", []),
+    only("net", []),
+    only("virtio", ["net"]),
     only("config", []),
-    only("inspect", ["virtio"]),
-    only("backends", ["virtio"]),
-    only("machine", ["virtio", "config"]),
-    only("worker", ["machine", "backends", "config", "inspect", "virtio"]),
+    only("inspect", ["virtio", "net"]),
+    only("backends", ["virtio", "net"]),
+    only("machine", ["virtio", "config", "net"]),
+    only("worker", ["machine", "backends", "config", "inspect", "virtio", "net"]),
     only("page", ["worker", "config", "inspect"]),
-    only("node", ["machine", "backends", "config", "inspect", "virtio"]),
+    only("node", ["machine", "backends", "config", "inspect", "virtio", "net"]),
+    {
+      name: "server imports only net",
+      severity: "error",
+      from: { path: "^server/" },
+      to: { path: "^src/", pathNot: "^src/net/" },
+    },
+    {
+      name: "net knows no library",
+      severity: "error",
+      from: { path: "^src/net/" },
+      to: { dependencyTypes: ["npm", "core"] },
+    },
     {
       name: "only machine imports v86",
       severity: "error",

@@ -95,21 +95,64 @@ export const STANDARD_DISK = {
   configWce: true,
 } as const;
 
+/** Pairs of queues of one network device. */
+export const MOST_QUEUE_PAIRS = 16;
+
+/** The MTU of a network device: what an IPv4 host must take, and what a length field of 16 bits can say. */
+export const MTU = { least: 68, most: 65535 } as const;
+
+/** What every network device has unless its options, or its platform, say otherwise. */
+export const STANDARD_NIC = {
+  wire: "gateway",
+  mac: undefined,
+  relay: undefined,
+  secret: undefined,
+  name: undefined,
+  gateway: true,
+  mtu: 1500,
+  speed: 1000,
+  queues: 1,
+  ctrlVq: true,
+  mrgRxbuf: true,
+  csum: true,
+  guestCsum: true,
+  hostTso4: true,
+  hostTso6: true,
+  guestTso4: true,
+  guestTso6: true,
+  guestAnnounce: true,
+} as const;
+
+/**
+ * Whether the gateway fetches over HTTP for the guest, when nothing says so: a browser has its own rules about what a page may
+ * reach, while in Node the guest would reach whatever this computer does.
+ */
+export const STANDARD_HTTP: Readonly<Record<Platform, boolean>> = { browser: true, node: false };
+
 /** The transport of a device that the text does not name. The entropy device's is mmio, so that both are on show. */
-const IMPLIED_TRANSPORT: Readonly<Record<"console" | "rng" | "blk", Transport>> = {
+const IMPLIED_TRANSPORT: Readonly<Record<DeviceConfig["device"], Transport>> = {
   console: "pci",
   rng: "mmio",
   blk: "pci",
+  net: "pci",
 };
 
 /**
  * What every machine has unless its text names a device of that kind, or `device=none`: a machine of somebody's own
- * devices has a terminal (and with it the agent behind `exec`) and a source of entropy still.
+ * devices has a terminal (and with it the agent behind `exec`), a source of entropy and a network still.
  */
-export function impliedDevices(): DeviceConfig[] {
+export function impliedDevices(platform: Platform): DeviceConfig[] {
   return [
     { ...STANDARD_DEVICE, device: "console", transport: IMPLIED_TRANSPORT.console },
     { ...STANDARD_DEVICE, device: "rng", transport: IMPLIED_TRANSPORT.rng },
+    {
+      ...STANDARD_DEVICE,
+      ...STANDARD_NIC,
+      device: "net",
+      id: "net0",
+      transport: IMPLIED_TRANSPORT.net,
+      http: STANDARD_HTTP[platform],
+    },
   ];
 }
 
@@ -141,6 +184,6 @@ export function defaultMachine(platform: Platform): MachineConfig {
     append: "",
     mmio: "acpi",
     strict: false,
-    devices: [...impliedDevices(), plainDisk("home", STANDARD_STORE[platform])],
+    devices: [...impliedDevices(platform), plainDisk("home", STANDARD_STORE[platform])],
   };
 }

@@ -13,7 +13,7 @@ import { BadValue, either } from "./values.ts";
  *     word    = "image=" NAME / "memory=" SIZE / "append=" TEXT / "mmio=" NAME / "strict=" ONOFF
  *             / "device=" device
  *     device  = "none" / kind *( "," option "=" value )
- *     kind    = "console" / "rng" / "blk"
+ *     kind    = "console" / "rng" / "net" / "blk"
  *
  * For example `memory=128M&append=quiet&device=blk,id=home,store=idb,size=1G,transport=mmio`. Words and options come
  * from the tables of ./options.ts and may stand in any order, each once; only `device` may be repeated, and the
@@ -24,7 +24,7 @@ import { BadValue, either } from "./values.ts";
  *
  * What is not named has its standard value, which may depend on the platform (a disk is kept in IndexedDB in the
  * browser, in memory in Node). A text that names no device describes the default machine's; one that names some has
- * a console and an entropy device before them, unless it names one of that kind itself or says `device=none`.
+ * a console, an entropy and a network device before them, unless it names one of that kind itself or says `device=none`.
  *
  * Throws a {@link ConfigError} with the place, what was expected and what was probably meant.
  */
@@ -69,9 +69,7 @@ export function parseDisk(
   const [kind, ...options] = split(word, ",");
   const device = readDevice(word, kind!, options, devices, platform);
   if (device.device !== "blk") throw new ConfigError("This is no disk", { place: kind!, expected: "blk" });
-  if (devices.some((other) => other.device === "blk" && other.id === device.id)) {
-    throw duplicateDisk(device.id, word);
-  }
+  if (devices.some((other) => sameId(device, other))) throw duplicateId(device, word);
   return device;
 }
 
@@ -168,7 +166,6 @@ const NONE = "none";
 function readDevices(words: readonly Assignment[], platform: Platform): DeviceConfig[] {
   if (words.length === 0) return defaultMachine(platform).devices;
   const named: DeviceConfig[] = [];
-  const ids = new Map<string, Place>();
   let implied = true;
   for (const { word, value } of words) {
     const [kindPlace, ...options] = split(
@@ -186,13 +183,10 @@ function readDevices(words: readonly Assignment[], platform: Platform): DeviceCo
       });
     }
     const device = readDevice(word, kindPlace!, options, named, platform);
-    if (device.device === "blk") {
-      if (ids.has(device.id)) throw duplicateDisk(device.id, word);
-      ids.set(device.id, word);
-    }
+    if (named.some((other) => sameId(device, other))) throw duplicateId(device, word);
     named.push(device);
   }
-  return [...(implied ? impliedBeside(named) : []), ...named];
+  return [...(implied ? impliedBeside(named, platform) : []), ...named];
 }
 
 function readDevice(
@@ -254,15 +248,22 @@ function emptyOption(place: Place, kind: string): ConfigError {
   });
 }
 
-function duplicateDisk(id: string, place: Place): ConfigError {
-  return new ConfigError(`There is a disk ${quote(id)} already`, {
+/** Of the devices that have an id, each has another within its kind. */
+function sameId(one: DeviceConfig, other: DeviceConfig): boolean {
+  return one.device === other.device && "id" in one && "id" in other && one.id === other.id;
+}
+
+function duplicateId(device: DeviceConfig, place: Place): ConfigError {
+  const [what, first] = device.device === "blk" ? ["disk", "disk0"] : ["network device", "net0"];
+  const id = "id" in device ? device.id : "";
+  return new ConfigError(`There is a ${what} ${quote(id)} already`, {
     place,
-    expected: "a different id=NAME for each disk (the first one without an id is disk0, the second disk1)",
+    expected: `a different id=NAME for each ${what} (the first one without an id is ${first})`,
   });
 }
 
-function impliedBeside(named: readonly DeviceConfig[]): DeviceConfig[] {
-  return impliedDevices().filter(({ device }) => named.every((other) => other.device !== device));
+function impliedBeside(named: readonly DeviceConfig[], platform: Platform): DeviceConfig[] {
+  return impliedDevices(platform).filter(({ device }) => named.every((other) => other.device !== device));
 }
 
 function formatDevices(devices: readonly DeviceConfig[], platform: Platform): string[] {
@@ -275,8 +276,8 @@ function formatDevices(devices: readonly DeviceConfig[], platform: Platform): st
     return `device=${[device.device, ...options].join(",")}`;
   });
   // As many devices at the front as possible are left to be implied; the rest must then imply just these.
-  for (let first = Math.min(impliedDevices().length, devices.length - 1); first >= 0; first--) {
-    if (equal([...impliedBeside(devices.slice(first)), ...devices.slice(first)], devices))
+  for (let first = Math.min(impliedDevices(platform).length, devices.length - 1); first >= 0; first--) {
+    if (equal([...impliedBeside(devices.slice(first), platform), ...devices.slice(first)], devices))
       return words.slice(first);
   }
   return [`device=${NONE}`, ...words];

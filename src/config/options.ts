@@ -4,9 +4,13 @@ import {
   LONGEST_TIMEOUT,
   MEMORY,
   MOST_BLOCK_QUEUES,
+  MOST_QUEUE_PAIRS,
   MOST_VECTORS,
+  MTU,
   STANDARD_DEVICE,
   STANDARD_DISK,
+  STANDARD_HTTP,
+  STANDARD_NIC,
   STANDARD_STORE,
   STORES,
   type Platform,
@@ -18,9 +22,11 @@ import type {
   DeviceConfig,
   DiskStore,
   MachineConfig,
+  NetConfig,
   Transport,
 } from "./types.ts";
 import { choice, formatSize, onOff, oneOf, size, text, type ValueType, wholeNumber } from "./values.ts";
+import { macType, relayType, roomOf, wireType } from "./wire.ts";
 
 /**
  * The words of the grammar as tables. The parser, the formatter, the help, the error messages and the page's forms
@@ -281,6 +287,164 @@ const BLOCK_OPTIONS: OptionTable<BlockConfig> = {
   ...COMMON_OPTIONS,
 };
 
+const NET_OPTIONS: OptionTable<NetConfig> = {
+  id: {
+    word: "id",
+    type: text({
+      syntax: "NAME",
+      mostBytes: 20,
+      pattern: /^[A-Za-z0-9._-]+$/,
+      expected: "a name for the device: letters, digits, dots, dashes and underscores",
+    }),
+    help: "tells it apart from the machine's other ones",
+    standard: (_, { position }) => `net${position}`,
+    standardHelp: "net0, net1, …",
+  },
+  wire: {
+    word: "wire",
+    type: wireType,
+    help: "what it is plugged into: gateway, room:NAME, tabs:NAME or none",
+    akin: ["netdev", "network", "net", "backend", "room"],
+    standard: () => STANDARD_NIC.wire,
+  },
+  mac: {
+    word: "mac",
+    type: macType,
+    help: "its MAC address",
+    akin: ["macaddr", "hwaddr", "address"],
+    standard: () => STANDARD_NIC.mac,
+    standardHelp: "a random one",
+  },
+  relay: {
+    word: "relay",
+    type: relayType,
+    help: "where the room is: the relay's URL, or several with spaces between",
+    akin: ["url", "server", "relay_url", "proxy"],
+    standard: () => STANDARD_NIC.relay,
+    standardHelp: "in the browser the page's own, in Node ws://localhost:8086/relay",
+  },
+  secret: {
+    word: "secret",
+    type: text({ syntax: "TEXT", mostBytes: 256, pattern: /^./u, expected: "the room's secret" }),
+    help: "the room's secret, if it has one",
+    akin: ["password", "key", "token"],
+    standard: () => STANDARD_NIC.secret,
+  },
+  name: {
+    word: "name",
+    type: text({
+      syntax: "NAME",
+      mostBytes: 63,
+      pattern: /^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$/,
+      expected: "a host's name: letters, digits and dashes",
+    }),
+    help: "what the others in a room see, and the gateway's DNS knows",
+    akin: ["hostname", "nick"],
+    standard: () => STANDARD_NIC.name,
+  },
+  gateway: {
+    word: "gateway",
+    type: onOff,
+    help: "a gateway in front of a room or tabs: DHCP, DNS, an address to ping",
+    akin: ["dhcp", "nat"],
+    standard: () => STANDARD_NIC.gateway,
+  },
+  http: {
+    word: "http",
+    type: onOff,
+    help: "the gateway fetches for the guest over HTTP",
+    akin: ["fetch", "web"],
+    standard: (_, { platform }) => STANDARD_HTTP[platform],
+    standardHelp: "on in the browser, off in Node",
+  },
+  mtu: {
+    word: "mtu",
+    type: wholeNumber({ what: "bytes", ...MTU }),
+    help: "VIRTIO_NET_F_MTU: bytes of a frame's payload",
+    akin: ["host_mtu"],
+    standard: () => STANDARD_NIC.mtu,
+  },
+  speed: {
+    word: "speed",
+    type: wholeNumber({ what: "Mbit/s", least: 0, most: 0x7fffffff }),
+    help: "VIRTIO_NET_F_SPEED_DUPLEX: Mbit/s that it says it has",
+    standard: () => STANDARD_NIC.speed,
+  },
+  queues: {
+    word: "queues",
+    type: wholeNumber({ what: "queues", least: 1, most: MOST_QUEUE_PAIRS }),
+    help: "pairs of queues; more than one: VIRTIO_NET_F_MQ",
+    akin: ["num-queues", "num_queues", "mq"],
+    standard: () => STANDARD_NIC.queues,
+  },
+  ctrlVq: {
+    word: "ctrl_vq",
+    type: onOff,
+    help: "offer VIRTIO_NET_F_CTRL_VQ, and what is done over it",
+    akin: ["ctrl", "ctrl_rx", "ctrl_vlan", "ctrl_mac_addr", "ctrl_guest_offloads"],
+    standard: () => STANDARD_NIC.ctrlVq,
+  },
+  mrgRxbuf: {
+    word: "mrg_rxbuf",
+    type: onOff,
+    help: "offer VIRTIO_NET_F_MRG_RXBUF",
+    standard: () => STANDARD_NIC.mrgRxbuf,
+  },
+  csum: {
+    word: "csum",
+    type: onOff,
+    help: "offer VIRTIO_NET_F_CSUM",
+    akin: ["checksum"],
+    standard: () => STANDARD_NIC.csum,
+  },
+  guestCsum: {
+    word: "guest_csum",
+    type: onOff,
+    help: "offer VIRTIO_NET_F_GUEST_CSUM",
+    standard: () => STANDARD_NIC.guestCsum,
+  },
+  hostTso4: {
+    word: "host_tso4",
+    type: onOff,
+    help: "offer VIRTIO_NET_F_HOST_TSO4",
+    akin: ["tso", "tso4"],
+    standard: ({ csum }) => csum !== false,
+    standardHelp: "on, without csum off",
+  },
+  hostTso6: {
+    word: "host_tso6",
+    type: onOff,
+    help: "offer VIRTIO_NET_F_HOST_TSO6",
+    akin: ["tso6"],
+    standard: ({ csum }) => csum !== false,
+    standardHelp: "on, without csum off",
+  },
+  guestTso4: {
+    word: "guest_tso4",
+    type: onOff,
+    help: "offer VIRTIO_NET_F_GUEST_TSO4",
+    akin: ["gro", "lro"],
+    standard: ({ guestCsum }) => guestCsum !== false,
+    standardHelp: "on, without guest_csum off",
+  },
+  guestTso6: {
+    word: "guest_tso6",
+    type: onOff,
+    help: "offer VIRTIO_NET_F_GUEST_TSO6",
+    standard: ({ guestCsum }) => guestCsum !== false,
+    standardHelp: "on, without guest_csum off",
+  },
+  guestAnnounce: {
+    word: "guest_announce",
+    type: onOff,
+    help: "offer VIRTIO_NET_F_GUEST_ANNOUNCE",
+    akin: ["announce"],
+    standard: ({ ctrlVq }) => ctrlVq !== false,
+    standardHelp: "on, without ctrl_vq off",
+  },
+  ...COMMON_OPTIONS,
+};
+
 /** One kind of device. */
 export interface DeviceKind<Config extends DeviceConfig> {
   readonly help: string;
@@ -313,6 +477,12 @@ export const DEVICE_KINDS: {
     akin: ["entropy", "random", "virtio-rng"],
     options: COMMON_OPTIONS,
     check: checkTransport,
+  },
+  net: {
+    help: "a network",
+    akin: ["nic", "network", "ethernet", "virtio-net", "netdev", "eth"],
+    options: NET_OPTIONS,
+    check: (config) => checkTransport(config) ?? checkNic(config),
   },
   blk: {
     help: "a disk",
@@ -416,6 +586,42 @@ function checkRangeRequests({ store, base, readonly, ...config }: BlockConfig): 
       word,
       problem: `A disk ${readonly ? "that is readonly" : `with ${base === undefined ? `store=${store}` : "a base"}`} has no ${word}`,
       expected: `${word}=off`,
+    };
+  }
+  return undefined;
+}
+
+/** What a feature needs of others (virtio 1.3, 5.1.3.1), and an option of its wire. */
+function checkNic(config: NetConfig): Conflict | undefined {
+  const needs = [
+    ["hostTso4", "csum"],
+    ["hostTso6", "csum"],
+    ["guestTso4", "guestCsum"],
+    ["guestTso6", "guestCsum"],
+    ["guestAnnounce", "ctrlVq"],
+  ] as const;
+  for (const [key, needed] of needs) {
+    if (!config[key] || config[needed]) continue;
+    const [word, other] = [NET_OPTIONS[key].word, NET_OPTIONS[needed].word];
+    return {
+      word,
+      problem: `A network device without ${other} has no ${word}`,
+      expected: `${word}=off, or ${other}=on`,
+    };
+  }
+  if (config.queues > 1 && !config.ctrlVq) {
+    return {
+      word: "queues",
+      problem: "A network device without ctrl_vq has one pair of queues",
+      expected: "queues=1, or ctrl_vq=on",
+    };
+  }
+  const needsRoom = (["relay", "secret"] as const).find((key) => config[key] !== undefined);
+  if (needsRoom && roomOf(config.wire) === undefined) {
+    return {
+      word: needsRoom,
+      problem: `A network device with wire=${config.wire} has no ${needsRoom}`,
+      expected: `${needsRoom} only with wire=room:NAME`,
     };
   }
   return undefined;

@@ -82,4 +82,42 @@ export interface EntropyConfig extends CommonDeviceConfig {
   device: "rng";
 }
 
-export type DeviceConfig = BlockConfig | ConsoleConfig | EntropyConfig;
+export interface NetConfig extends CommonDeviceConfig {
+  device: "net";
+  /** Tells it apart from the machine's other network devices, at most 20 bytes. */
+  id: string;
+  /** What it is plugged into, as ./wire.ts reads it: `gateway`, `none`, `room:NAME` or `tabs:NAME`. */
+  wire: string;
+  /** MAC address, as in `02:00:5e:10:00:01`; undefined: a random one of those that nobody administers. */
+  mac: string | undefined;
+  /** Where the room is: URLs of relays, the first of which answers, with spaces between them. Undefined: the page's own. */
+  relay: string | undefined;
+  /** The room's secret, if it has one. */
+  secret: string | undefined;
+  /** What the others in the room see it by; undefined: its MAC address. */
+  name: string | undefined;
+  /** Between guest and room or tabs stands a gateway, for who else gives the guest an address? */
+  gateway: boolean;
+  /** The gateway has a way out over HTTP. */
+  http: boolean;
+  /** VIRTIO_NET_F_MTU (virtio 1.3, 5.1.4): bytes of an Ethernet frame's payload, 68 to 65535. */
+  mtu: number;
+  /** VIRTIO_NET_F_SPEED_DUPLEX: Mbit/s that the device says it has. */
+  speed: number;
+  /** Pairs of queues; with more than one VIRTIO_NET_F_MQ is offered. */
+  queues: number;
+  /** VIRTIO_NET_F_CTRL_VQ, and with it CTRL_RX, CTRL_RX_EXTRA, CTRL_VLAN, CTRL_MAC_ADDR, CTRL_GUEST_OFFLOADS and MQ. */
+  ctrlVq: boolean;
+  mrgRxbuf: boolean;
+  /** VIRTIO_NET_F_CSUM: the driver leaves checksums to the device. TSO needs it (5.1.3.1). */
+  csum: boolean;
+  guestCsum: boolean;
+  hostTso4: boolean;
+  hostTso6: boolean;
+  guestTso4: boolean;
+  guestTso6: boolean;
+  /** VIRTIO_NET_F_GUEST_ANNOUNCE. */
+  guestAnnounce: boolean;
+}
+
+export type DeviceConfig = BlockConfig | ConsoleConfig | EntropyConfig | NetConfig;
