@@ -2,6 +2,7 @@ import { defaultMachine, STORES, type Platform } from "./defaults.ts";
 import { formatConfig } from "./grammar.ts";
 import { COMMON_OPTIONS, DEVICE_KINDS, entries, kindOf, MACHINE_WORDS, type Option } from "./options.ts";
 import type { DeviceConfig, MachineConfig } from "./types.ts";
+import { WIRES } from "./wire.ts";
 
 /** The grammar for a person, made from its tables; plain text of at most 110 columns. */
 export function describeGrammar(platform: Platform): string {
@@ -11,7 +12,7 @@ export function describeGrammar(platform: Platform): string {
     "",
     ...describeOptions(MACHINE_WORDS, platform),
     row("  device=KIND,OPTION=VALUE,…", "a device; once for each, in the order on the bus"),
-    row("  device=none", "no console or rng that is not named"),
+    row("  device=none", "no console, rng or net that is not named"),
     "",
     "Kinds of device, and their options:",
     ...kinds.flatMap((kind) => [
@@ -21,6 +22,9 @@ export function describeGrammar(platform: Platform): string {
     row("  all", "what every kind has"),
     ...describeOptions(COMMON_OPTIONS, platform, "    "),
     "",
+    "What a net device is plugged into:",
+    ...Object.entries(WIRES).map(([wire, help]) => row(`  ${wire}`, help)),
+    "",
     "Stores of a disk:",
     ...Object.entries(STORES).map(([store, { help }]) => row(`  ${store}`, help)),
     "",
@@ -29,7 +33,7 @@ export function describeGrammar(platform: Platform): string {
     "",
     "Without any device the machine is:",
     ...defaultMachine(platform).devices.map((device) => `  ${spell(device, platform)}`),
-    "Devices of your own take the place of the disk; console and rng stay unless you name your own.",
+    "Devices of your own take the place of the disk; console, rng and net stay unless you name your own.",
   ].join("\n");
 }
 

@@ -303,7 +303,7 @@ const NET_OPTIONS: OptionTable<NetConfig> = {
   wire: {
     word: "wire",
     type: wireType,
-    help: "what it is plugged into: gateway, room:NAME, tabs:NAME or none",
+    help: "what it is plugged into, see below",
     akin: ["netdev", "network", "net", "backend", "room"],
     standard: () => STANDARD_NIC.wire,
   },
@@ -318,10 +318,10 @@ const NET_OPTIONS: OptionTable<NetConfig> = {
   relay: {
     word: "relay",
     type: relayType,
-    help: "where the room is: the relay's URL, or several with spaces between",
+    help: "URLs of relays, spaces between",
     akin: ["url", "server", "relay_url", "proxy"],
     standard: () => STANDARD_NIC.relay,
-    standardHelp: "in the browser the page's own, in Node ws://localhost:8086/relay",
+    standardHelp: "the page's own, or ws://localhost:8086/relay",
   },
   secret: {
     word: "secret",

@@ -10,6 +10,14 @@ export type Wire =
   /** A shared Ethernet at a relay, or between the tabs of one browser. */
   | { kind: "room" | "tabs"; name: string };
 
+/** For help: every wire, as it is written. */
+export const WIRES = {
+  gateway: "a gateway of its own: an address, names, and a way out over HTTP",
+  "room:NAME": "an Ethernet that a relay shares among all in the room",
+  "tabs:NAME": "the same among the tabs of one browser",
+  none: "nothing: the cable is out",
+} as const satisfies Record<string, string>;
+
 /** Letters, digits, dots, dashes and underscores, 64 at most: names cross URLs, subjects and messages as they are. */
 export const ROOM_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
@@ -73,7 +81,9 @@ export const relayType: ValueType<string> = {
     if (urls.length === 0 || urls.length > MOST_RELAYS || text.length > 2048) throw new BadValue(wanted);
     for (const url of urls) {
       const isWebSocket = URL.canParse(url) && ["ws:", "wss:"].includes(new URL(url).protocol);
-      if (!isWebSocket) throw new BadValue(wanted, url.replace(/^http(s?):\/\//, "ws$1://"));
+      if (isWebSocket) continue;
+      const isHttp = /^https?:\/\//.test(url);
+      throw new BadValue(wanted, isHttp ? text.replace(url, url.replace(/^http/, "ws")) : undefined);
     }
     return urls.join(" ");
   },

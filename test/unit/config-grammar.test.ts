@@ -33,6 +33,7 @@ describe("a configuration that is read", () => {
       [
         ["console", "pci"],
         ["rng", "mmio"],
+        ["net", "pci"],
         ["blk", "pci"],
       ],
     );
@@ -40,7 +41,7 @@ describe("a configuration that is read", () => {
 
   it("has its disk in IndexedDB in the browser and in memory in Node", () => {
     const [browser, node] = (["browser", "node"] as const).map(
-      (platform) => defaultMachine(platform).devices[2],
+      (platform) => defaultMachine(platform).devices[3],
     );
     assert.ok(browser?.device === "blk" && node?.device === "blk");
     assert.deepEqual([browser.id, browser.store, browser.size], ["home", "idb", 256 * MiB]);
@@ -49,7 +50,7 @@ describe("a configuration that is read", () => {
 
   it("has every word of the grammar", () => {
     const text =
-      "image=debian&memory=1G&append=init=/bin/sh quiet&mmio=cmdline&strict=on&device=console,transport=mmio&device=rng,event_idx=off" +
+      "image=debian&memory=1G&append=init=/bin/sh quiet&mmio=cmdline&strict=on&device=none&device=console,transport=mmio&device=rng,event_idx=off" +
       ",packed=on,in_order=on,ring_reset=off,notification_data=on,notif_config_data=on" +
       "&device=blk,id=home,store=idb,size=1G,transport=mmio,readonly=on,indirect=off,event_idx=on";
     assert.deepEqual(parseConfig(text, "node"), {
@@ -89,11 +90,12 @@ describe("a configuration that is read", () => {
     });
   });
 
-  it("keeps a console and an entropy device beside devices of its own", () => {
-    assert.deepEqual(kinds("device=blk"), ["console", "rng", "blk"]);
-    assert.deepEqual(kinds("device=blk&device=rng"), ["console", "blk", "rng"]);
-    assert.deepEqual(kinds("device=rng&device=console&device=rng"), ["rng", "console", "rng"]);
-    assert.deepEqual(kinds("device=console"), ["rng", "console"]);
+  it("keeps a console, an entropy and a network device beside devices of its own", () => {
+    assert.deepEqual(kinds("device=blk"), ["console", "rng", "net", "blk"]);
+    assert.deepEqual(kinds("device=blk&device=rng"), ["console", "net", "blk", "rng"]);
+    assert.deepEqual(kinds("device=rng&device=console&device=rng"), ["net", "rng", "console", "rng"]);
+    assert.deepEqual(kinds("device=console"), ["rng", "net", "console"]);
+    assert.deepEqual(kinds("device=net&device=net"), ["console", "rng", "net", "net"]);
     assert.deepEqual(kinds("device=none"), []);
     assert.deepEqual(kinds("device=blk&device=none"), ["blk"]);
   });
@@ -203,9 +205,9 @@ describe("a configuration that is refused", () => {
     ["mmio=dsdt", "dsdt", /expected acpi or cmdline/],
     ["append=50%", "%", /percent sign stands alone/, "%25"],
     ["append=a%C3%28", "%C3", /no UTF-8/],
-    ["device=", "device=", /device is missing: expected console, rng, blk or none/],
+    ["device=", "device=", /device is missing: expected console, rng, net, blk or none/],
     ["device", "device", /device is missing/],
-    ["device=disk,id=a", "disk", /is not a device: expected console, rng, blk or none/, "blk"],
+    ["device=disk,id=a", "disk", /is not a device: expected console, rng, net, blk or none/, "blk"],
     ["device=bkl", "bkl", /is not a device/, "blk"],
     ["device=blk%2Cid%3Dx", "blk%2Cid%3Dx", /is not a device/, "blk,id=x"],
     ["device=none,id=x", "device=none,id=x", /no options/],
@@ -301,14 +303,17 @@ describe("a configuration that is written", () => {
     ["image=debian-busybox&memory=256M&append=", ""],
     ["memory=1024M", "memory=1G"],
     ["memory=134217728", "memory=128M"],
-    ["device=console&device=rng,transport=mmio&device=blk,id=home,store=memory,size=65536K", ""],
+    [
+      "device=console&device=rng,transport=mmio&device=net,id=net0&device=blk,id=home,store=memory,size=65536K",
+      "",
+    ],
     ["device=blk,readonly=off,transport=mmio,id=disk0", "device=blk,transport=mmio"],
-    ["device=rng,transport=mmio&device=console", "device=console"],
-    ["device=console&device=rng,transport=mmio", "device=rng,transport=mmio"],
+    ["device=rng,transport=mmio&device=net&device=console", "device=console"],
+    ["device=console&device=rng,transport=mmio&device=net", "device=net"],
     ["device=console&device=blk", "device=console&device=blk"],
     ["device=none", "device=none"],
     ["device=none&device=blk", "device=none&device=blk"],
-    ["device=none&device=console&device=rng", "device=rng"],
+    ["device=none&device=console&device=net&device=rng", "device=rng"],
     ["device=blk,store=file,path=a b", "device=blk,path=a%20b"],
     ["append=a'b,c&device=blk,path=x,id=y", "append=a%27b,c&device=blk,id=y,path=x"],
   ];
@@ -319,7 +324,10 @@ describe("a configuration that is written", () => {
   }
 
   it("names a store that only the other front has as its standard", () => {
-    assert.equal(formatConfig(parseConfig("device=blk", "browser"), "node"), "device=blk,store=idb");
+    assert.equal(
+      formatConfig(parseConfig("device=blk", "browser"), "node"),
+      "device=net,http=on&device=blk,store=idb",
+    );
   });
 });
 

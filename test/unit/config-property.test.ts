@@ -4,7 +4,13 @@ import fc from "fast-check";
 import { LONGEST_TIMEOUT, STANDARD_DISK, type Platform } from "../../src/config/defaults.ts";
 import { ConfigError } from "../../src/config/error.ts";
 import { formatConfig, parseConfig } from "../../src/config/grammar.ts";
-import type { BlockConfig, DeviceConfig, MachineConfig } from "../../src/config/types.ts";
+import type {
+  BlockConfig,
+  DeviceConfig,
+  DiskStore,
+  MachineConfig,
+  NetConfig,
+} from "../../src/config/types.ts";
 
 /** As the parser makes them: ordinary objects. */
 const record = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> =>
@@ -84,50 +90,73 @@ const bases = {
   base: awkwardText.filter((text) => /^\S(.*\S)?$/u.test(text)),
   size: fc.option(sectors(2 ** 31), { nil: undefined }),
 };
+const sizes = {
+  memory: fc.oneof(fc.constantFrom(64 * 1024 ** 2, 256 * 1024 ** 2), sectors(2 ** 31)),
+  idb: fc.oneof(fc.constantFrom(64 * 1024 ** 2, 256 * 1024 ** 2), sectors(2 ** 40)),
+};
+const disksIn = <T extends object>(store: DiskStore, traits: { [K in keyof T]: fc.Arbitrary<T[K]> }) =>
+  record({
+    device: fc.constant("blk" as const),
+    id: diskIds,
+    store: fc.constant(store),
+    path: fc.constant(undefined),
+    ...features,
+    ...common,
+    ...traits,
+  });
 
 const disks: fc.Arbitrary<BlockConfig> = fc
   .oneof(
-    fc.constantFrom("memory" as const, "idb" as const).chain((store) =>
-      record({
-        device: fc.constant("blk" as const),
-        id: diskIds,
-        store: fc.constant(store),
-        path: fc.constant(undefined),
-        ...features,
-        ...common,
-        ...bases,
-      }),
-    ),
-    fc.constantFrom("memory" as const, "idb" as const).chain((store) =>
-      record({
-        device: fc.constant("blk" as const),
-        id: diskIds,
-        store: fc.constant(store),
-        path: fc.constant(undefined),
-        size: fc.oneof(
-          fc.constantFrom(64 * 1024 ** 2, 256 * 1024 ** 2),
-          sectors(store === "idb" ? 2 ** 40 : 2 ** 31),
-        ),
-        ...features,
-        ...common,
-      }),
-    ),
-    record({
-      device: fc.constant("blk" as const),
-      id: diskIds,
-      store: fc.constant("file" as const),
+    disksIn("memory", { size: sizes.memory }),
+    disksIn("memory", bases),
+    disksIn("idb", { size: sizes.idb }),
+    disksIn("idb", bases),
+    disksIn("file", {
       path: awkwardText.filter((path) => path !== ""),
       size: fc.option(sectors(2 ** 40), { nil: undefined }),
-      ...features,
-      ...common,
     }),
   )
   .map(asStoreHas);
 const consoles = record({ device: fc.constant("console" as const), ...common });
 const entropy = record({ device: fc.constant("rng" as const), ...common });
+const optional = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined });
+const nics: fc.Arbitrary<NetConfig> = record({
+  device: fc.constant("net" as const),
+  id: fc.oneof(fc.constantFrom("net0", "net1"), name(/^[A-Za-z0-9._-]{1,20}$/)),
+  wire: fc.oneof(fc.constantFrom("gateway", "none"), name(/^(room|tabs):[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/)),
+  mac: optional(name(/^[0-9a-f][048c](:[0-9a-f]{2}){5}$/).filter((mac) => /[^0:]/.test(mac))),
+  relay: optional(fc.constantFrom("ws://localhost/", "wss://a.example/relay?x=1,2 ws://[::1]:8086/relay")),
+  secret: optional(awkwardText.filter((secret) => secret !== "")),
+  name: optional(name(/^[A-Za-z0-9]([A-Za-z0-9-]{0,20}[A-Za-z0-9])?$/)),
+  gateway: fc.boolean(),
+  http: fc.boolean(),
+  mtu: fc.integer({ min: 68, max: 65535 }),
+  speed: fc.nat(0x7fffffff),
+  queues: fc.integer({ min: 1, max: 16 }),
+  ctrlVq: fc.boolean(),
+  mrgRxbuf: fc.boolean(),
+  csum: fc.boolean(),
+  guestCsum: fc.boolean(),
+  hostTso4: fc.boolean(),
+  hostTso6: fc.boolean(),
+  guestTso4: fc.boolean(),
+  guestTso6: fc.boolean(),
+  guestAnnounce: fc.boolean(),
+  ...common,
+}).map((nic) => ({
+  ...nic,
+  relay: nic.wire.startsWith("room:") ? nic.relay : undefined,
+  secret: nic.wire.startsWith("room:") ? nic.secret : undefined,
+  queues: nic.ctrlVq ? nic.queues : 1,
+  hostTso4: nic.hostTso4 && nic.csum,
+  hostTso6: nic.hostTso6 && nic.csum,
+  guestTso4: nic.guestTso4 && nic.guestCsum,
+  guestTso6: nic.guestTso6 && nic.guestCsum,
+  guestAnnounce: nic.guestAnnounce && nic.ctrlVq,
+}));
 
 const devices = fc
-  .array(fc.oneof(disks, consoles, entropy), { maxLength: 8 })
+  .array(fc.oneof(disks, consoles, entropy, nics), { maxLength: 8 })
   .map((list: DeviceConfig[]) => list.map(asTransportHas))
   .map((list: DeviceConfig[]) =>
     list
@@ -136,10 +165,10 @@ const devices = fc
         (device, index) =>
           !list
             .slice(0, index)
-            .some((other) =>
-              device.device === "blk"
-                ? other.device === "blk" && other.id === device.id
-                : device.device === "console" && other.device === "console",
+            .some(
+              (other) =>
+                other.device === device.device &&
+                (device.device === "console" || ("id" in device && "id" in other && other.id === device.id)),
             ),
       ),
   );
@@ -216,6 +245,12 @@ describe("for every text", () => {
       "blk",
       "console",
       "rng",
+      "net",
+      "wire",
+      "room:",
+      "mac",
+      "relay",
+      "csum",
       "none",
       "id",
     ],

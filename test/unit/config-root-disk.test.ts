@@ -16,7 +16,7 @@ describe("the root disk of an image", () => {
       const store = platform === "browser" ? "idb" : "memory";
       const complete = withRootDisk(parseConfig("image=debian", platform), true, platform);
       assert.deepEqual(disks(complete), [`debian=debian:${store}`]);
-      assert.equal(complete.devices.length, 3);
+      assert.equal(complete.devices.length, 4);
       assert.equal(rootDisk(complete)?.size, undefined);
     }
   });
@@ -32,7 +32,7 @@ describe("the root disk of an image", () => {
       "more=:memory",
     ]);
     const kinds = withRootDisk(config, true, "node").devices.map(({ device }) => device);
-    assert.deepEqual(kinds, ["console", "blk", "blk", "rng", "blk"]);
+    assert.deepEqual(kinds, ["console", "net", "blk", "blk", "rng", "blk"]);
   });
 
   it("is what the machine has for it, by base or by name", () => {
