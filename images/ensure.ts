@@ -18,8 +18,9 @@ export interface EnsureOptions {
 }
 
 /**
- * Makes `names` where needed; returns those that were made. Takes a fraction of a second when all is there, which is as long as reading it takes. Throws an
- * ImageBuildError that says what is missing or wrong; an image that was there before is then still there.
+ * Makes `names` where needed; returns those that were made. When all is there it takes as long as reading what is checked does,
+ * a fraction of a second. Throws an ImageBuildError that says what is missing or wrong; an image that was there before is then
+ * still there.
  */
 export async function ensureImages(
   names: readonly string[],

@@ -2,6 +2,7 @@ import { Status } from "../virtio/spec.ts";
 import type { GuestAgent } from "./agent.ts";
 import { driverReady } from "./describe.ts";
 import type { MachineDisk } from "./device-set.ts";
+import { errorText } from "./error-text.ts";
 import type { GuestEnd } from "./guest-life.ts";
 import { anotherGuest, HotPlugError } from "./hot-plug-error.ts";
 import { askToRemove, askToRescan, removal, RESCAN } from "./hot-plug-guest.ts";
@@ -118,7 +119,7 @@ export class GuestDialogue {
           ended(lost),
         ]);
     } catch (error) {
-      if (!guest.aborted) throw new HotPlugError(`The disk "${id}" is still attached: ${textOf(error)}`);
+      if (!guest.aborted) throw new HotPlugError(`The disk "${id}" is still attached: ${errorText(error)}`);
       if (endOf(guest).forGood) return; // nobody uses it any more
       throw anotherGuest(disk.config.id);
     } finally {
@@ -196,8 +197,4 @@ function ended(signal: AbortSignal): Promise<never> {
 
 function endOf(guest: AbortSignal): GuestEnd {
   return guest.reason as GuestEnd;
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -4,6 +4,7 @@ import type { BlockBackend } from "../virtio/block-backend.ts";
 import type { GuestAgent } from "./agent.ts";
 import { type Board, onPci } from "./board.ts";
 import type { DeviceSet, MachineDisk } from "./device-set.ts";
+import { errorText } from "./error-text.ts";
 import type { GuestEnd } from "./guest-life.ts";
 import { type AttachOptions, type DetachOptions, GuestDialogue } from "./hot-plug-dialogue.ts";
 export type { AttachOptions, DetachOptions } from "./hot-plug-dialogue.ts";
@@ -144,7 +145,7 @@ export class HotPlug {
       await disk.disk.flush();
     } catch (error) {
       throw new HotPlugError(
-        `The disk "${disk.config.id}" is detached, but not all that was written to it could be saved: ${textOf(error)}`,
+        `The disk "${disk.config.id}" is detached, but not all that was written to it could be saved: ${errorText(error)}`,
       );
     } finally {
       await this.#close(disk.disk);
@@ -155,7 +156,7 @@ export class HotPlug {
     try {
       await disk.dispose();
     } catch (error) {
-      this.#machine.tell("error", textOf(error));
+      this.#machine.tell("error", errorText(error));
     }
   }
 
@@ -185,8 +186,4 @@ export class HotPlug {
     this.#turn = result.catch(() => undefined);
     return result;
   }
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -8,6 +8,7 @@ import { Board } from "./board.ts";
 import type { DeviceDescription } from "./describe.ts";
 export type { DeviceDescription } from "./describe.ts";
 import { type DeviceCounters, DeviceSet } from "./device-set.ts";
+import { errorText } from "./error-text.ts";
 import { GuestEnd } from "./guest-life.ts";
 import { type AttachOptions, type DetachOptions, HotPlug } from "./hot-plug.ts";
 import type { GuestImage, ImageManifest } from "./image.ts";
@@ -263,7 +264,7 @@ export class Machine {
       onSerial: (byte) => this.#serial.put(byte),
       onPowerOff: () => this.#halted(),
       onReset: () => void this.#restart(),
-      onCrash: (error) => this.#crashed(describeError(error)),
+      onCrash: (error) => this.#crashed(errorText(error)),
     });
     if (powerCuts !== this.#powerCuts) {
       board.dispose();
@@ -286,7 +287,7 @@ export class Machine {
     try {
       await this.#startGuest();
     } catch (error) {
-      this.#crashed(describeError(error));
+      this.#crashed(errorText(error));
     }
   }
 
@@ -357,7 +358,7 @@ export class Machine {
   async #settleDisks(work: (disk: BlockBackend) => Promise<void> | undefined): Promise<void> {
     const results = await Promise.allSettled(this.#devices.disks.map(async ({ disk }) => work(disk)));
     for (const result of results) {
-      if (result.status === "rejected") this.#options.onMessage?.("error", describeError(result.reason));
+      if (result.status === "rejected") this.#options.onMessage?.("error", errorText(result.reason));
     }
   }
 
@@ -378,8 +379,4 @@ function rootParameter(config: MachineConfig, { disk, kernelParameters }: ImageM
   const root = disk && rootDisk(config);
   const parameter = `ringside.root=${root?.id ?? ""}`;
   return root && !kernelParameters.split(" ").includes(parameter) ? [parameter] : [];
-}
-
-function describeError(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

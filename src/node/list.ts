@@ -1,6 +1,7 @@
 import { formatSize } from "../config/values.ts";
 import type { ImageManifest } from "../machine/image.ts";
 import { IMAGES_FOLDER, listImages, type ListedImage } from "./images.ts";
+import { mebibytes } from "./mebibytes.ts";
 import { Status } from "./status.ts";
 
 /** Prints the guest images that are there, and how to make them; fails when there is none that can be used. */
@@ -33,8 +34,4 @@ function describe(image: ListedImage): string {
 function kernelVersion({ packages }: ImageManifest): string {
   const kernel = packages.find(({ name }) => /^linux-image-\d/.test(name));
   return kernel === undefined ? "unknown" : `${kernel.name.slice("linux-image-".length)} (${kernel.version})`;
-}
-
-function mebibytes(bytes: number): string {
-  return `${(bytes / 1024 ** 2).toFixed(1)} MiB`;
 }

@@ -1,4 +1,5 @@
 /** Loads a guest image over HTTP: every byte counted, every file's size and checksum verified. */
+import { sha256 } from "../backends/disk/image/decode.ts";
 import type { GuestImage, ImageFile, ImageManifest } from "../machine/image.ts";
 import { readManifest } from "../machine/manifest.ts";
 import { counted, DownloadError, request, type ProgressListener } from "./download.ts";
@@ -81,7 +82,7 @@ async function loadFile(
     throw new DownloadError(`${what} is damaged: it is not what the image's manifest says.`, {
       cause: failure,
     });
-  const sum = hex(await crypto.subtle.digest("SHA-256", bytes));
+  const sum = await sha256(bytes);
   if (sum !== file.sha256) {
     throw new DownloadError(`${what} has a wrong checksum: SHA-256 ${sum}, expected ${file.sha256}.`);
   }
@@ -106,8 +107,4 @@ async function collect(
     bytes.set(value, filled);
     filled += value.length;
   }
-}
-
-function hex(digest: ArrayBuffer): string {
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

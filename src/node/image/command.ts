@@ -8,6 +8,7 @@ import { asError } from "../../backends/disk/errors.ts";
 import { closest } from "../../config/similar.ts";
 import { formatSize, size } from "../../config/values.ts";
 import { Interruption } from "../interruption.ts";
+import { mebibytes } from "../mebibytes.ts";
 import { Status, UsageError } from "../status.ts";
 import { packImage } from "./pack.ts";
 import { percentLine } from "./percent-line.ts";
@@ -169,8 +170,4 @@ function chunkSizeOf(text: string): number {
   }
   if (bytes !== undefined && Number.isInteger(Math.log2(bytes))) return bytes;
   throw new UsageError(`--chunk-size ${text}: expected a power of two from 4K to 4M, such as 128K.`);
-}
-
-function mebibytes(bytes: number): string {
-  return `${(bytes / 1024 ** 2).toFixed(1)} MiB`;
 }

@@ -4,6 +4,7 @@ import type { DiskListing } from "../../worker/disk/protocol.ts";
 import type { Disks } from "../disks/model.ts";
 import { formatBytes } from "../format.ts";
 import { Button } from "./button.tsx";
+import { DiskField } from "./disk-field.tsx";
 import { DiskJobs } from "./disks-jobs.tsx";
 import { wrong } from "./disks-new.tsx";
 
@@ -132,20 +133,14 @@ function Rename({ disks, disk, onEnd }: DiskEntryProps & { onEnd: () => void }) 
         if (mistake === "") void submit();
       }}
     >
-      <label class="disk-field">
-        New name
-        <input
-          ref={field}
-          type="text"
-          spellcheck={false}
-          autocomplete="off"
-          autocapitalize="off"
-          value={name}
-          aria-invalid={mistake !== ""}
-          aria-describedby={id}
-          onInput={(event) => setName(event.currentTarget.value)}
-        />
-      </label>
+      <DiskField
+        label="New name"
+        value={name}
+        invalid={mistake !== ""}
+        problemId={id}
+        inputRef={field}
+        onInput={setName}
+      />
       <button type="submit" class="button primary" disabled={mistake !== ""}>
         Rename
       </button>

@@ -3,6 +3,7 @@ import { entries, kindOf } from "../../config/options.ts";
 import { BadValue } from "../../config/values.ts";
 import type { Disks } from "../disks/model.ts";
 import { Button } from "./button.tsx";
+import { DiskField } from "./disk-field.tsx";
 
 const options = Object.fromEntries(entries(kindOf("blk").options));
 
@@ -30,37 +31,26 @@ export function NewDisk({ disks, onClose }: { disks: Disks; onClose: () => void 
         if (name !== "" && !mistake) void submit();
       }}
     >
-      <label class="disk-field">
-        Name
-        <input
-          ref={first}
-          type="text"
-          spellcheck={false}
-          autocomplete="off"
-          autocapitalize="off"
-          value={name}
-          aria-invalid={name !== "" && wrong("id", name) !== ""}
-          aria-describedby={`${id}-problem`}
-          onInput={(event) => setName(event.currentTarget.value)}
-        />
-      </label>
-      <label class="disk-field">
-        Size
-        <input
-          type="text"
-          spellcheck={false}
-          autocomplete="off"
-          value={size}
-          aria-invalid={wrong("size", size) !== ""}
-          aria-describedby={`${id}-problem`}
-          onInput={(event) => setSize(event.currentTarget.value)}
-        />
-      </label>
+      <DiskField
+        label="Name"
+        value={name}
+        invalid={name !== "" && wrong("id", name) !== ""}
+        problemId={id}
+        inputRef={first}
+        onInput={setName}
+      />
+      <DiskField
+        label="Size"
+        value={size}
+        invalid={wrong("size", size) !== ""}
+        problemId={id}
+        onInput={setSize}
+      />
       <button type="submit" class="button primary" disabled={name === "" || mistake !== ""}>
         Make it
       </button>
       <Button label="Cancel" onClick={onClose} />
-      <p class="field-error" id={`${id}-problem`} role="status">
+      <p class="field-error" id={id} role="status">
         {problem}
       </p>
     </form>

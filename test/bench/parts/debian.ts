@@ -44,7 +44,7 @@ export const debian: Part = {
       ourServer.close();
       peerServer.close();
     }
-    return rows(ours, v86, await imageBytes());
+    return rows(ours, v86, (await debianFiles()).storedSize);
   },
 };
 
@@ -56,11 +56,6 @@ export async function peerPage(): Promise<Parameters<typeof servePeerPage>[0]> {
     .replace("console=hvc0", "console=ttyS0")
     .replace(/ringside\.root=\S+/, "ringside.root=/dev/sda");
   return { files, disk, onDemandDisk: size, commandLine, until: AT_PROMPT };
-}
-
-async function imageBytes(): Promise<number> {
-  const { storedSize } = await debianFiles();
-  return storedSize;
 }
 
 async function measured(server: RunningServer, disk: string, boot: () => Promise<number>): Promise<Boot> {

@@ -129,11 +129,13 @@ export class ImageDisk implements DiskBase {
   }
 
   #fetchAhead(first: number, last: number): void {
+    const ahead = this.#readAhead?.note(first, last) ?? [];
+    if (ahead.length === 0) return;
     const count = chunkCount(this.index);
     let trigger = last;
     while (trigger > first && this.#table.isZero(trigger)) trigger--;
     const remote = !this.#table.isZero(trigger) && this.#parts.isRemote(this.#table.digest(trigger));
-    for (const number of this.#readAhead?.note(first, last) ?? []) {
+    for (const number of ahead) {
       if (number < 0 || number >= count || this.#table.isZero(number)) continue;
       this.#parts.ahead(this.#table.digest(number), chunkLength(this.index, number), remote);
     }
