@@ -1,33 +1,12 @@
 import assert from "node:assert/strict";
-import { after, afterEach, before, beforeEach, describe, it } from "node:test";
+import { afterEach, beforeEach, describe, it } from "node:test";
 import type { Page } from "playwright-core";
-import { DiskServer, KillableBrowser, temporaryProfile } from "./disk-support.ts";
+import { DiskServer, diskTabsForTests } from "./disk-support.ts";
 
 const MiB = 2 ** 20;
 
-const profile = temporaryProfile();
-let server: DiskServer;
-let browser: KillableBrowser;
-const pages: Page[] = [];
-
-before(async () => {
-  server = await DiskServer.start();
-  browser = await KillableBrowser.start(profile.folder);
-});
-afterEach(async () => {
-  for (const page of pages.splice(0)) await page.close();
-});
-after(async () => {
-  await browser.kill();
-  server.dispose();
-  profile.dispose();
-});
-
-async function tab(url = server.origin): Promise<Page> {
-  const page = await browser.open(url);
-  pages.push(page);
-  return page;
-}
+const site = diskTabsForTests();
+const { tab } = site;
 
 describe("IndexedDB disk", () => {
   it("behaves as an array of bytes, across closing and opening, with little memory", async () => {
@@ -83,7 +62,7 @@ describe("IndexedDB disk", () => {
     });
     assert.ok(most <= 48 * MiB, `${most / MiB} MiB while writing`);
     assert.ok(after <= 49 * MiB, `${after / MiB} MiB after reading`);
-    const cdp = await browser.context.newCDPSession(page);
+    const cdp = await page.context().newCDPSession(page);
     await cdp.send("HeapProfiler.collectGarbage");
     const heap = (await cdp.send("Runtime.getHeapUsage")) as {
       usedSize: number;
@@ -341,7 +320,7 @@ describe("IndexedDB that is full", () => {
 
   /** Gives the crowded origin `bytes` of storage; the function that it returns lifts that. */
   async function quotaOf(page: Page, quotaSize: number): Promise<() => Promise<unknown>> {
-    const cdp = await browser.context.newCDPSession(page);
+    const cdp = await page.context().newCDPSession(page);
     const { origin } = crowded;
     await cdp.send("Storage.overrideQuotaForOrigin", { origin, quotaSize });
     return () => cdp.send("Storage.overrideQuotaForOrigin", { origin });
@@ -456,8 +435,11 @@ describe("IndexedDB that does not serve", () => {
           id,
         );
       } else {
-        const cdp = await browser.context.newCDPSession(other);
-        await cdp.send("Storage.clearDataForOrigin", { origin: server.origin, storageTypes: "indexeddb" });
+        const cdp = await other.context().newCDPSession(other);
+        await cdp.send("Storage.clearDataForOrigin", {
+          origin: site.server.origin,
+          storageTypes: "indexeddb",
+        });
       }
       await page.waitForFunction(() => messages.length > 0);
       const results = await page.evaluate(async () => [
@@ -510,8 +492,8 @@ describe("IndexedDB that does not serve", () => {
   });
 
   it("that the page may not use: a plain error", async () => {
-    const sandboxed = await tab(`${server.origin}/sandboxed`);
-    const insecure = await tab(`http://insecure.test:${server.port}/`);
+    const sandboxed = await tab(`${site.server.origin}/sandboxed`);
+    const insecure = await tab(`http://insecure.test:${site.server.port}/`);
     const without = await tab();
     await without.evaluate(() => Object.defineProperty(globalThis, "indexedDB", { value: undefined }));
     const results = [];

@@ -1,34 +1,12 @@
 /** Disks in IndexedDB over a base: what they keep, which base they take, and what they cost. */
 import assert from "node:assert/strict";
-import { after, afterEach, before, describe, it } from "node:test";
-import type { Page } from "playwright-core";
-import { DiskServer, KillableBrowser, temporaryProfile } from "./disk-support.ts";
+import { describe, it } from "node:test";
+import { DiskServer, diskTabsForTests } from "./disk-support.ts";
 
 const MiB = 2 ** 20;
 
-const profile = temporaryProfile();
-let server: DiskServer;
-let browser: KillableBrowser;
-const pages: Page[] = [];
-
-before(async () => {
-  server = await DiskServer.start();
-  browser = await KillableBrowser.start(profile.folder);
-});
-afterEach(async () => {
-  for (const page of pages.splice(0)) await page.close();
-});
-after(async () => {
-  await browser.kill();
-  server.dispose();
-  profile.dispose();
-});
-
-async function tab(url = server.origin): Promise<Page> {
-  const page = await browser.open(url);
-  pages.push(page);
-  return page;
-}
+const site = diskTabsForTests();
+const { tab } = site;
 
 describe("IndexedDB disk over a base", () => {
   it("behaves as an array of bytes that begins as the base, across closing and opening", async () => {
@@ -231,7 +209,7 @@ describe("trouble for an IndexedDB disk over a base", () => {
     const crowded = await DiskServer.start();
     const { origin } = crowded;
     const page = await tab(origin);
-    const cdp = await browser.context.newCDPSession(page);
+    const cdp = await page.context().newCDPSession(page);
     await cdp.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: 4 * MiB });
     await page.evaluate(async () => {
       globalThis.disk = await tools.openIdbDisk("full", {

@@ -7,6 +7,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { after, afterEach, before } from "node:test";
 import { type Browser, type BrowserContext, type Page, chromium } from "playwright-core";
 import { build } from "vite";
 
@@ -33,7 +34,7 @@ export class DiskServer {
   readonly #server: Server;
 
   static async start(): Promise<DiskServer> {
-    const script = await (bundled ??= bundle());
+    const script = await (bundled ??= bundle("disk-page.ts", "diskPage"));
     const server = createServer((request, response) => {
       if (request.url === "/disk.js") {
         response.setHeader("Content-Type", "text/javascript");
@@ -120,16 +121,58 @@ export function temporaryProfile(): { folder: string; dispose: () => void } {
   return { folder, dispose: () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }) };
 }
 
+/**
+ * Tabs for the tests of one file, in a browser of their own that is there from before the first test until after the last; what
+ * a test opened is closed after it. To be called where a file registers its hooks.
+ */
+export function tabsForTests(): (url: string) => Promise<Page> {
+  const profile = temporaryProfile();
+  let browser: KillableBrowser | undefined;
+  const pages: Page[] = [];
+  before(async () => {
+    browser = await KillableBrowser.start(profile.folder);
+  });
+  afterEach(async () => {
+    for (const page of pages.splice(0)) await page.close();
+  });
+  after(async () => {
+    await browser?.kill();
+    profile.dispose();
+  });
+  return async (url) => {
+    const page = await browser!.open(url);
+    pages.push(page);
+    return page;
+  };
+}
+
+/** The same, and the server of the disk tests, where a tab goes unless told otherwise. */
+export function diskTabsForTests(): { readonly server: DiskServer; tab: (url?: string) => Promise<Page> } {
+  let server: DiskServer | undefined;
+  before(async () => {
+    server = await DiskServer.start();
+  });
+  after(() => server?.dispose());
+  const open = tabsForTests();
+  return {
+    get server() {
+      return server!;
+    },
+    tab: (url = server!.origin) => open(url),
+  };
+}
+
 let bundled: Promise<string> | undefined;
 
-async function bundle(): Promise<string> {
+/** A script for a page, in one piece. @param entry a file of this folder @param name of the global that it makes */
+export async function bundle(entry: string, name: string): Promise<string> {
   const result = await build({
     configFile: false,
     logLevel: "error",
     build: {
       write: false,
       minify: false,
-      lib: { entry: join(import.meta.dirname, "disk-page.ts"), formats: ["iife"], name: "diskPage" },
+      lib: { entry: join(import.meta.dirname, entry), formats: ["iife"], name },
     },
   });
   const output = Array.isArray(result) ? result[0] : result;

@@ -8,40 +8,33 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
 import type { Page } from "playwright-core";
-import { build } from "vite";
 import { packImage } from "../../src/node/image/pack.ts";
 import { CHUNK, disk } from "../unit/image-support.ts";
-import { KillableBrowser, temporaryProfile } from "./disk-support.ts";
+import { bundle, tabsForTests } from "./disk-support.ts";
 
 const BYTES = disk(600, [20, 21, 22]);
 const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 
-const profile = temporaryProfile();
-let browser: KillableBrowser;
 let folder: string;
 let script: string;
 let server: Website;
-const pages: Page[] = [];
+const tab = tabsForTests();
 
 before(async () => {
-  script = await bundle();
+  script = await bundle("image-page.ts", "imagePage");
   folder = await mkdtemp(join(tmpdir(), "ringside-image-"));
   await writeFile(join(folder, "disk.raw"), BYTES);
   await packImage(join(folder, "disk.raw"), join(folder, "image"), { chunkSize: CHUNK });
-  browser = await KillableBrowser.start(profile.folder);
 });
 // An origin for each test: each begins with nothing in the browser.
 beforeEach(async () => {
   server = await Website.start();
 });
 afterEach(async () => {
-  for (const page of pages.splice(0)) await page.close();
   await server.stop();
 });
 after(async () => {
-  await browser.kill();
   await rm(folder, { recursive: true, force: true });
-  profile.dispose();
 });
 
 /** The page, its script, and below /image/ the files of the image. */
@@ -114,25 +107,9 @@ class Website {
   }
 }
 
-async function bundle(): Promise<string> {
-  const result = await build({
-    configFile: false,
-    logLevel: "error",
-    build: {
-      write: false,
-      minify: false,
-      lib: { entry: join(import.meta.dirname, "image-page.ts"), formats: ["iife"], name: "imagePage" },
-    },
-  });
-  const output = Array.isArray(result) ? result[0] : result;
-  if (!output || !("output" in output)) throw new Error("Vite made no bundle.");
-  return output.output[0].code;
-}
-
 /** A page that has the image open. */
 async function visit(): Promise<Page> {
-  const page = await browser.open(server.origin);
-  pages.push(page);
+  const page = await tab(server.origin);
   await open(page);
   return page;
 }
@@ -153,7 +130,6 @@ const readAll = (page: Page): Promise<string> => page.evaluate(() => imageTools.
 async function leave(page: Page): Promise<void> {
   await page.evaluate(() => image.dispose());
   await page.close();
-  pages.splice(pages.indexOf(page), 1);
 }
 
 describe("An image in the browser", () => {
@@ -175,8 +151,7 @@ describe("An image in the browser", () => {
     const first = await visit();
     await readAll(first);
     await leave(first);
-    const page = await browser.open(server.origin);
-    pages.push(page);
+    const page = await tab(server.origin);
     await server.stop();
     await open(page);
     assert.equal(await readAll(page), sha256(BYTES));
@@ -206,8 +181,7 @@ describe("An image in the browser", () => {
     await readAll(first);
     await leave(first);
     server.requests.length = 0;
-    const page = await browser.open(server.origin);
-    pages.push(page);
+    const page = await tab(server.origin);
     await page.evaluate(
       () =>
         new Promise<void>((resolve, reject) => {
@@ -264,8 +238,7 @@ describe("An image in the browser", () => {
 
   for (const way of ["by another tab", "by the browser"] as const) {
     it(`goes on when its cache is deleted ${way}`, async () => {
-      const [page, other] = [await visit(), await browser.open(server.origin)];
-      pages.push(other);
+      const [page, other] = [await visit(), await tab(server.origin)];
       await page.evaluate(() => imageTools.digestOf(image, 0, 4096 * 50));
       if (way === "by another tab") {
         await other.evaluate(
@@ -277,7 +250,7 @@ describe("An image in the browser", () => {
             }),
         );
       } else {
-        const cdp = await browser.context.newCDPSession(other);
+        const cdp = await other.context().newCDPSession(other);
         await cdp.send("Storage.clearDataForOrigin", { origin: server.origin, storageTypes: "indexeddb" });
       }
       assert.equal(await readAll(page), sha256(BYTES));
@@ -287,8 +260,7 @@ describe("An image in the browser", () => {
   }
 
   it("keeps no more than its share of what is left, and goes on", async () => {
-    const page = await browser.open(server.origin);
-    pages.push(page);
+    const page = await tab(server.origin);
     await page.evaluate(() => {
       navigator.storage.estimate = async () => ({
         quota: 7_000_000,
@@ -303,9 +275,8 @@ describe("An image in the browser", () => {
   });
 
   it("leaves its room to the disks when the browser has no storage left, and goes on", async () => {
-    const page = await browser.open(server.origin);
-    pages.push(page);
-    const cdp = await browser.context.newCDPSession(page);
+    const page = await tab(server.origin);
+    const cdp = await page.context().newCDPSession(page);
     await cdp.send("Storage.overrideQuotaForOrigin", { origin: server.origin, quotaSize: 1_700_000 });
     await open(page);
     assert.equal(await readAll(page), sha256(BYTES));
@@ -316,8 +287,7 @@ describe("An image in the browser", () => {
 
   for (const missing of ["indexedDB", "storage"] as const) {
     it(`does without ${missing}`, async () => {
-      const page = await browser.open(server.origin);
-      pages.push(page);
+      const page = await tab(server.origin);
       await page.evaluate((missing) => {
         const owner = missing === "storage" ? navigator : globalThis;
         Object.defineProperty(owner, missing, { value: undefined });
@@ -329,8 +299,7 @@ describe("An image in the browser", () => {
   }
 
   it("does without a cache that never answers", async () => {
-    const holder = await browser.open(server.origin);
-    pages.push(holder);
+    const holder = await tab(server.origin);
     // A connection that ignores a deletion keeps every later open waiting.
     await holder.evaluate(
       () =>
@@ -346,7 +315,7 @@ describe("An image in the browser", () => {
 
   it("goes on as soon as the browser is online again", async () => {
     const page = await visit();
-    const cdp = await browser.context.newCDPSession(page);
+    const cdp = await page.context().newCDPSession(page);
     const network = (offline: boolean) =>
       cdp.send("Network.emulateNetworkConditions", {
         offline,
@@ -366,8 +335,7 @@ describe("An image in the browser", () => {
   });
 
   it("is refused where the browser computes no checksums", async () => {
-    const page = await browser.open(`http://insecure.test:${new URL(server.origin).port}/`);
-    pages.push(page);
+    const page = await tab(`http://insecure.test:${new URL(server.origin).port}/`);
     const message = await page.evaluate(() =>
       imageTools.openHttpImage(`${location.origin}/image/`).then(
         () => "opened",
