@@ -20,8 +20,8 @@ import type { Build } from "../recipe.ts";
 import { findProgram, requirePrograms, run } from "../run.ts";
 import { makeRepository } from "./repository.ts";
 
-/** The same program for all images. */
-const AGENT = join(import.meta.dirname, "../debian-busybox/rootfs/bin/ringside-agent");
+/** The same programs for all images. */
+const PROGRAMS = join(import.meta.dirname, "../debian-busybox/rootfs/bin");
 
 export interface BootstrapInput {
   /** All that is installed. */
@@ -73,7 +73,9 @@ async function prepare(folder: string, input: BootstrapInput): Promise<string> {
   await copyFile(join(import.meta.dirname, "hot"), join(folder, "hot"));
   await cp(join(import.meta.dirname, "rootfs"), join(folder, "rootfs"), { recursive: true });
   await mkdir(join(folder, "rootfs/usr/bin"));
-  await copyFile(AGENT, join(folder, "rootfs/usr/bin/ringside-agent"));
+  for (const name of ["ringside-agent", "ringside-network"]) {
+    await copyFile(join(PROGRAMS, name), join(folder, "rootfs/usr/bin", name));
+  }
   await writeFile(join(folder, "identity"), `${input.disk.uuid} ${input.disk.label}\n`);
   await writeFile(join(folder, "disk.raw"), "");
   await chmod(join(folder, "disk.raw"), 0o666);

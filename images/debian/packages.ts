@@ -22,14 +22,16 @@ export const rootPackages: readonly string[] = [
   // To build: tcc is a tenth of gcc's size and ten times as fast. It is /usr/bin/cc.
   ...["libc6-dev", "make", "tcc"],
   // To look on and to measure.
-  ...["fio", "iperf3", "strace"],
+  ...["ethtool", "fio", "iperf3", "strace", "tcpdump"],
 ];
 
 /** Modules for the root file system: those of the initramfs, which it may be asked for again, and what is useful there. */
 export const rootModules: readonly string[] = [
   ...["9p", "9pnet_virtio", "fuse", "isofs", "loop", "overlay", "squashfs", "vfat"],
   ...["nls_ascii", "nls_cp437", "nls_iso8859_1", "nls_utf8"],
-  ...["bridge", "dm_mod", "dummy", "tun", "veth", "zram"],
+  ...["8021q", "bridge", "dm_mod", "dummy", "macvlan", "tun", "veth", "zram"],
+  // The network card of a plain v86 or QEMU.
+  "ne2k-pci",
 ];
 
 /** Modules for the initramfs: our devices' drivers, ext4, and the IDE controller of a plain v86 or QEMU. */

@@ -91,10 +91,7 @@ export const debian: Recipe = {
         "tmux, fio and apt. Parts of the disk are fetched when they are first used.",
       files: { kernel, initrd },
       disk,
-      kernelParameters: [
-        ...kernelParameters.map(({ parameter }) => parameter),
-        `ringside.root=${build.name}`,
-      ].join(" "),
+      kernelParameters: kernelParameters.map(({ parameter }) => parameter).join(" "),
       memory: { minimum: 96 * MIB, recommended: 256 * MIB },
       packages: [...base.packages, ...packages].map(({ record }) => record),
     };

@@ -374,9 +374,8 @@ export class Machine {
   }
 }
 
-/** Tells the image's initramfs the serial number of its root disk, where that is not what its own parameters say. */
-function rootParameter(config: MachineConfig, { disk, kernelParameters }: ImageManifest): string[] {
+/** Tells the initramfs of an image with a disk the serial number of that. */
+function rootParameter(config: MachineConfig, { disk }: ImageManifest): string[] {
   const root = disk && rootDisk(config);
-  const parameter = `ringside.root=${root?.id ?? ""}`;
-  return root && !kernelParameters.split(" ").includes(parameter) ? [parameter] : [];
+  return root ? [`ringside.root=${root.id}`] : [];
 }

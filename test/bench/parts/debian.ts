@@ -51,10 +51,7 @@ export const debian: Part = {
 /** Plain v86 with the same kernel, initramfs and file system, as its documentation has it. */
 export async function peerPage(): Promise<Parameters<typeof servePeerPage>[0]> {
   const { files, disk, size, parameters } = await debianFiles();
-  // In place of those of the image: v86 cuts the command line off at 255 bytes.
-  const commandLine = parameters
-    .replace("console=hvc0", "console=ttyS0")
-    .replace(/ringside\.root=\S+/, "ringside.root=/dev/sda");
+  const commandLine = `${parameters.replace("console=hvc0", "console=ttyS0")} ringside.root=/dev/sda`;
   return { files, disk, onDemandDisk: size, commandLine, until: AT_PROMPT };
 }
 
