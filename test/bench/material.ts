@@ -7,6 +7,7 @@ import { closure, type Module, moduleName, readModule } from "../../images/pack/
 import { unpack, type Package } from "../../images/packages.ts";
 import { run } from "../../images/run.ts";
 import type { ImageManifest } from "../../src/machine/image.ts";
+import { commandIn, type GuestProgram, programEntries } from "../guest/programs.ts";
 
 export const PROJECT = join(import.meta.dirname, "../..");
 export const IMAGE = "debian-busybox";
@@ -105,22 +106,45 @@ export async function benchInitrd(): Promise<string> {
   const path = join(folder, `initrd-${name.slice(0, 16)}`);
   if (await readFile(path).catch(() => undefined)) return path;
   await mkdir(folder, { recursive: true });
-  const modules = await ideModules(kernel, join(folder, "scratch"));
   const entries: CpioEntry[] = [
     { type: "directory", path: "bench", mode: 0o755 },
     { type: "file", path: "bench/shell.sh", mode: 0o644, data: shell },
-    { type: "file", path: "bench/ide", mode: 0o644, data: Buffer.from(insmodScript(modules)) },
-    ...modules.map(({ module, bytes }): CpioEntry => ({
-      type: "file",
-      path: `bench/${module.name}.ko`,
-      mode: 0o644,
-      data: bytes,
-    })),
+    ...(await driverEntries("ide", IDE_MODULES, kernel, join(folder, "scratch"))),
   ];
   await writeFile(`${path}.new`, Buffer.concat([image, writeCpio(entries, 0)]));
   await rename(`${path}.new`, path);
   return path;
 }
+
+/** The same for the network: with iperf3 in /bench/iperf, and the driver of v86's NE2000 behind /bench/ne2k. Returns its path. */
+export async function networkInitrd(): Promise<string> {
+  const base = await benchInitrd();
+  const path = `${base}-network`;
+  if (await readFile(path).catch(() => undefined)) return path;
+  const iperf = await programEntries(IPERF);
+  const entries: CpioEntry[] = [
+    { type: "directory", path: "bench/iperf", mode: 0o755 },
+    ...iperf.map((entry) => ({ ...entry, path: `bench/iperf/${entry.path}` })),
+    ...(await driverEntries(
+      "ne2k",
+      ["ne2k-pci"],
+      await kernelPackage(),
+      join(PROJECT, ".cache/bench/scratch"),
+    )),
+  ];
+  await writeFile(`${path}.new`, Buffer.concat([await readFile(base), writeCpio(entries, 0)]));
+  await rename(`${path}.new`, path);
+  return path;
+}
+
+const IPERF: GuestProgram = {
+  name: "iperf3",
+  packages: "iperf3 libiperf0 libsctp1 libssl3 libc6".split(" "),
+  path: "usr/bin/iperf3",
+};
+
+/** In a guest with the `networkInitrd`. */
+export const IPERF_COMMAND = commandIn("/bench/iperf", IPERF);
 
 /** PIIX IDE, and the disks behind it. */
 const IDE_MODULES = ["ata_piix", "sd_mod"];
@@ -141,8 +165,31 @@ async function kernelPackage(): Promise<Package> {
   return kernel;
 }
 
+/** Drivers for /bench, and beside them the script `name` that loads them. */
+async function driverEntries(
+  name: string,
+  wanted: readonly string[],
+  kernel: Package,
+  scratch: string,
+): Promise<CpioEntry[]> {
+  const modules = await withDependencies(wanted, kernel, scratch);
+  return [
+    { type: "file", path: `bench/${name}`, mode: 0o644, data: Buffer.from(insmodScript(modules)) },
+    ...modules.map(({ module, bytes }): CpioEntry => ({
+      type: "file",
+      path: `bench/${module.name}.ko`,
+      mode: 0o644,
+      data: bytes,
+    })),
+  ];
+}
+
 /** The drivers with what they need, in the order in which to load them. */
-async function ideModules(kernel: Package, scratch: string): Promise<LoadedModule[]> {
+async function withDependencies(
+  wanted: readonly string[],
+  kernel: Package,
+  scratch: string,
+): Promise<LoadedModule[]> {
   await rm(scratch, { recursive: true, force: true });
   try {
     const release = kernel.record.name.replace(/^linux-image-/, "");
@@ -151,7 +198,7 @@ async function ideModules(kernel: Package, scratch: string): Promise<LoadedModul
     const byName = new Map(files.map((path) => [moduleName(path), path]));
     const builtin = (await readFile(join(folder, "modules.builtin"), "utf8")).split("\n").filter(Boolean);
     const loaded = new Map<string, LoadedModule>();
-    const queue = [...IDE_MODULES];
+    const queue = [...wanted];
     for (const name of queue) {
       const path = byName.get(name);
       if (path === undefined || loaded.has(name)) continue; // closure() tells what is missing
@@ -161,7 +208,7 @@ async function ideModules(kernel: Package, scratch: string): Promise<LoadedModul
       queue.push(...module.depends);
     }
     const known = new Map([...loaded].map(([name, { module }]) => [name, module]));
-    const order = closure(IDE_MODULES, known, new Set(builtin.map(moduleName)));
+    const order = closure(wanted, known, new Set(builtin.map(moduleName)));
     return order.map(({ name }) => loaded.get(name)!);
   } finally {
     await rm(scratch, { recursive: true, force: true });

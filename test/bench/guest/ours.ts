@@ -74,10 +74,11 @@ export async function bootOurs(request: BootRequest): Promise<Peer> {
   };
 }
 
-function configText({ disk, diskOptions }: BootRequest): string {
+function configText({ disk, diskOptions, network }: BootRequest): string {
   const options = diskOptions === undefined ? "" : `,${diskOptions}`;
   const device = disk === undefined ? "" : `&device=blk,id=${DISK},store=memory,size=${disk}${options}`;
-  return `memory=${GUEST_MEMORY}&device=console&device=rng${device}`;
+  const nic = network ? `&device=net,wire=room:${network.room},relay=${network.relay},gateway=off` : "";
+  return `memory=${GUEST_MEMORY}&device=none&device=console&device=rng${device}${nic}`;
 }
 
 function diskFor(size: number | undefined): MachineOptions["disks"] {

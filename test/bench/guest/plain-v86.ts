@@ -36,14 +36,15 @@ export interface PlainV86Options {
   hda?: { buffer: ArrayBuffer } | { url: string; async: true; size: number };
   hdb?: { buffer: ArrayBuffer };
   virtio_console?: boolean;
+  net_device?: { type: "virtio" | "ne2k"; relay_url: string };
 }
 
 /** v86 as its own documentation has it, without the parts that need a page. */
 export function newPlainV86(options: PlainV86Options): PlainV86 {
   return new V86({
+    net_device: { type: "none" },
     ...options,
     autostart: true,
-    net_device: { type: "none" },
     disable_keyboard: true,
     disable_mouse: true,
     disable_speaker: true,

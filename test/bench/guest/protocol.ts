@@ -16,10 +16,20 @@ export interface BootRequest {
   diskOptions?: string;
   /** v86: with its virtio console beside the serial port. */
   virtioConsole?: boolean;
+  /** With a network device; none unless given. */
+  network?: NetworkRequest;
   /** Ringside: who listens; nobody unless given. */
   listener?: Listener;
   /** Ringside: path of a module that exports `Machine`; the checkout's own sources unless given. */
   core?: string;
+}
+
+export interface NetworkRequest {
+  /** WebSocket URL of the relay, without a room. */
+  relay: string;
+  room: string;
+  /** v86: which of its network cards. */
+  card: "virtio" | "ne2k";
 }
 
 /** What something took. */

@@ -1,11 +1,12 @@
 import { readFile } from "node:fs/promises";
+import { WebSocket } from "ws";
 import { kernelParameters } from "../../../images/debian-busybox/kernel-parameters.ts";
 import { peerFiles } from "../material.ts";
 import { InitWatch } from "./marker.ts";
 import { costBetween, now } from "./moment.ts";
 import { fillPattern, GUEST_MEMORY, inTime, type Peer } from "./peer.ts";
 import { countPortAccesses, newPlainV86, type PlainV86 } from "./plain-v86.ts";
-import type { BootRequest, Cost } from "./protocol.ts";
+import type { BootRequest, Cost, NetworkRequest } from "./protocol.ts";
 import { assertArrived, Shell } from "./shell.ts";
 
 /** The image's parameters, with the console on the one that this peer has. */
@@ -34,6 +35,7 @@ export async function bootV86(request: BootRequest): Promise<Peer> {
     memory_size: GUEST_MEMORY,
     virtio_console: request.virtioConsole ?? false,
     ...(hda && { hda: { buffer: hda } }),
+    ...(request.network && { net_device: cardFor(request.network) }),
   });
   const instructions = (): number => emulator.v86.cpu.instruction_counter[0]!;
   const shell = new Shell({
@@ -61,6 +63,12 @@ export async function bootV86(request: BootRequest): Promise<Peer> {
     pause: () => emulator.stop(),
     resume: () => emulator.run(),
   };
+}
+
+function cardFor({ relay, room, card }: NetworkRequest): { type: "virtio" | "ne2k"; relay_url: string } {
+  // v86 uses the browser's, which Node 20 has not.
+  globalThis.WebSocket = WebSocket as unknown as typeof globalThis.WebSocket;
+  return { type: card, relay_url: `${relay}?room=${room}` };
 }
 
 async function readBuffer(path: string): Promise<ArrayBuffer> {
