@@ -17,15 +17,18 @@ export class Notices {
   readonly list = signal<readonly Notice[]>([]);
   #nextId = 1;
 
-  add(level: MessageLevel, text: string): void {
+  /** Returns what `dismiss` takes. */
+  add(level: MessageLevel, text: string): number {
     const known = this.list.value.find((notice) => notice.level === level && notice.text === text);
     if (known) {
       this.list.value = this.list.value.map((notice) =>
         notice === known ? { ...notice, count: notice.count + 1 } : notice,
       );
-      return;
+      return known.id;
     }
-    this.list.value = [...this.list.value, { id: this.#nextId++, level, text, count: 1 }].slice(-most);
+    const id = this.#nextId++;
+    this.list.value = [...this.list.value, { id, level, text, count: 1 }].slice(-most);
+    return id;
   }
 
   dismiss(id: number): void {

@@ -7,7 +7,8 @@ import { DISKS_CHANNEL } from "../../worker/disk/protocol.ts";
 import type { PlugOutcome } from "../../worker/protocol.ts";
 import type { Session } from "../session.ts";
 import { withoutDisk } from "../link.ts";
-import { chooseFile, download, fileName } from "./save.ts";
+import { download } from "../download.ts";
+import { chooseFile, fileName } from "./save.ts";
 import { TAB } from "../tab.ts";
 import { DiskWorker } from "./worker.ts";
 

@@ -1,12 +1,12 @@
-import type { ComponentChildren } from "preact";
 import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { DiskListing } from "../../worker/disk/protocol.ts";
 import type { Disks } from "../disks/model.ts";
 import { formatBytes } from "../format.ts";
 import { Button } from "./button.tsx";
-import { DiskField } from "./disk-field.tsx";
 import { DiskJobs } from "./disks-jobs.tsx";
 import { wrong } from "./disks-new.tsx";
+import { PanelField } from "./panel-field.tsx";
+import { PanelForm } from "./panel-form.tsx";
 
 export interface DiskEntryProps {
   disks: Disks;
@@ -126,14 +126,14 @@ function Rename({ disks, disk, onEnd }: DiskEntryProps & { onEnd: () => void }) 
     if (name === disk.name || (await disks.rename(disk, name))) onEnd();
   };
   return (
-    <Form
+    <PanelForm
       label={`Rename ${disk.name}`}
       onCancel={onEnd}
       onSubmit={() => {
         if (mistake === "") void submit();
       }}
     >
-      <DiskField
+      <PanelField
         label="New name"
         value={name}
         invalid={mistake !== ""}
@@ -148,7 +148,7 @@ function Rename({ disks, disk, onEnd }: DiskEntryProps & { onEnd: () => void }) 
       <p class="field-error" id={id} role="status">
         {mistake}
       </p>
-    </Form>
+    </PanelForm>
   );
 }
 
@@ -157,7 +157,7 @@ function Reset({ disks, disk, onEnd }: DiskEntryProps & { onEnd: () => void }) {
   useLayoutEffect(() => button.current?.focus(), []);
   const what = disk.base === undefined ? "All that is on it is lost" : "All that was changed on it is lost";
   return (
-    <Form
+    <PanelForm
       label={`Reset ${disk.name}`}
       onCancel={onEnd}
       onSubmit={() => void disks.reset(disk).then((done) => done && onEnd())}
@@ -167,37 +167,7 @@ function Reset({ disks, disk, onEnd }: DiskEntryProps & { onEnd: () => void }) {
         {disk.base === undefined ? "Empty it" : "Reset it"}
       </button>
       <Button label="Cancel" onClick={onEnd} />
-    </Form>
-  );
-}
-
-interface FormProps {
-  label: string;
-  onSubmit: () => void;
-  onCancel: () => void;
-  children: ComponentChildren;
-}
-
-function Form({ label, onSubmit, onCancel, children }: FormProps) {
-  return (
-    <form
-      class="disk-form"
-      aria-label={label}
-      noValidate
-      onSubmit={(event) => {
-        event.preventDefault();
-        onSubmit();
-      }}
-      onKeyDown={(event) => {
-        if (event.key !== "Escape") return;
-        // The panel stays.
-        event.preventDefault();
-        event.stopPropagation();
-        onCancel();
-      }}
-    >
-      {children}
-    </form>
+    </PanelForm>
   );
 }
 

@@ -3,7 +3,7 @@ import { entries, kindOf } from "../../config/options.ts";
 import { BadValue } from "../../config/values.ts";
 import type { Disks } from "../disks/model.ts";
 import { Button } from "./button.tsx";
-import { DiskField } from "./disk-field.tsx";
+import { PanelField } from "./panel-field.tsx";
 
 const options = Object.fromEntries(entries(kindOf("blk").options));
 
@@ -23,7 +23,7 @@ export function NewDisk({ disks, onClose }: { disks: Disks; onClose: () => void 
   };
   return (
     <form
-      class="disk-form"
+      class="panel-form"
       aria-label="New disk"
       noValidate
       onSubmit={(event) => {
@@ -31,7 +31,7 @@ export function NewDisk({ disks, onClose }: { disks: Disks; onClose: () => void 
         if (name !== "" && !mistake) void submit();
       }}
     >
-      <DiskField
+      <PanelField
         label="Name"
         value={name}
         invalid={name !== "" && wrong("id", name) !== ""}
@@ -39,7 +39,7 @@ export function NewDisk({ disks, onClose }: { disks: Disks; onClose: () => void 
         inputRef={first}
         onInput={setName}
       />
-      <DiskField
+      <PanelField
         label="Size"
         value={size}
         invalid={wrong("size", size) !== ""}

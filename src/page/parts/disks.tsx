@@ -21,7 +21,7 @@ export function DisksPanel({ disks, use }: DisksProps) {
       <Disclosure
         label="Disks"
         icon="disks"
-        panelClass="disks-panel"
+        panelClass="action-panel disks-panel"
         open={disks.open.value}
         onToggle={(open) => (disks.open.value = open)}
         badge={

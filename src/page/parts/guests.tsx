@@ -13,7 +13,7 @@ export function Guests({ session }: { session: Session }) {
   // One alone is the one that is there already.
   if (images.length < 2) return null;
   return (
-    <Disclosure label="Guests" icon="guests" panelClass="disks-panel" open={open} onToggle={setOpen}>
+    <Disclosure label="Guests" icon="guests" panelClass="action-panel" open={open} onToggle={setOpen}>
       {() => (
         <>
           <h2 class="panel-title">Guests</h2>

@@ -1,6 +1,6 @@
 import type { Ref } from "preact";
 
-export interface DiskFieldProps {
+export interface PanelFieldProps {
   label: string;
   value: string;
   invalid: boolean;
@@ -10,10 +10,10 @@ export interface DiskFieldProps {
   onInput: (value: string) => void;
 }
 
-/** A text of a disk's form: a name or a size, which no keyboard should correct. */
-export function DiskField({ label, value, invalid, problemId, inputRef, onInput }: DiskFieldProps) {
+/** A text in a panel's form: a name or a size, which no keyboard should correct. */
+export function PanelField({ label, value, invalid, problemId, inputRef, onInput }: PanelFieldProps) {
   return (
-    <label class="disk-field">
+    <label class="panel-field">
       {label}
       <input
         ref={inputRef}
