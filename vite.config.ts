@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { defineConfig, type Plugin } from "vite";
 import { imageFiles } from "./server/files.ts";
-import { securityHeaders } from "./server/headers.ts";
+import { MACHINE_SCRIPT, securityHeaders } from "./server/headers.ts";
 
 const wasm = createRequire(import.meta.url).resolve("v86/build/v86.wasm");
 
@@ -16,7 +16,14 @@ export default defineConfig({
     __V86_WASM_SIZE__: statSync(wasm).size,
   },
   // v86 has code for Node, behind a check, that imports these; no browser gets there.
-  worker: { format: "es", rollupOptions: { external: /^node:/ } },
+  worker: {
+    format: "es",
+    rollupOptions: {
+      external: /^node:/,
+      // The machine's has a policy of its own, by its name.
+      output: { entryFileNames: ({ facadeModuleId }) => workerName(facadeModuleId ?? "") },
+    },
+  },
   build: {
     target: "es2022",
     assetsInlineLimit: 0,
@@ -28,6 +35,12 @@ export default defineConfig({
   server: { headers: securityHeaders("development"), strictPort: false },
   plugins: [guestImages(), compressedCopies()],
 });
+
+function workerName(module: string): string {
+  return module.endsWith("/worker/main.ts")
+    ? `${MACHINE_SCRIPT.slice(1)}[hash].js`
+    : "assets/[name]-[hash].js";
+}
 
 /** Serves the guest images in development as the server does in production. */
 function guestImages(): Plugin {

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { imageFiles, pageFiles, type Handler } from "./files.ts";
-import { securityHeaders } from "./headers.ts";
+import { MACHINE_SCRIPT, securityHeaders } from "./headers.ts";
 
 /** Takes WebSocket connections below one path: the relay will be one of these. */
 export interface UpgradeHandler {
@@ -20,11 +20,13 @@ export interface ServerParts {
 
 /** An HTTP server for the page and the guest images; not yet listening. */
 export function createPageServer({ page, images, upgrades = [] }: ServerParts): Server {
-  const headers = Object.entries(securityHeaders("production"));
+  const headers = Object.entries(securityHeaders("page"));
+  const machineHeaders = Object.entries(securityHeaders("machine"));
   const handlers = [imageFiles(images), pageFiles(page), notFound];
 
   const server = createServer((request, response) => {
-    for (const [name, value] of headers) response.setHeader(name, value);
+    const isMachine = request.url?.startsWith(MACHINE_SCRIPT) ?? false;
+    for (const [name, value] of isMachine ? machineHeaders : headers) response.setHeader(name, value);
     if (request.method !== "GET" && request.method !== "HEAD") {
       response.setHeader("Allow", "GET, HEAD");
       plainText(response, 405, "Only GET and HEAD are served here.");

@@ -23,6 +23,7 @@ describe("the server", () => {
     mkdirSync(join(folder, "images/one"), { recursive: true });
     writeFileSync(join(folder, "page/index.html"), "<!doctype html><title>Page</title>");
     writeFileSync(join(folder, "page/assets/main-abc.js"), "1;".repeat(1000));
+    writeFileSync(join(folder, "page/assets/machine-abc.js"), "1;");
     writeFileSync(join(folder, "page/assets/main-abc.js.gz"), gzipSync("1;".repeat(1000)));
     writeFileSync(join(folder, "page/assets/v86-abc.wasm"), "\0asm");
     writeFileSync(join(folder, "images/one/vmlinux.gz"), gzipSync("kernel"));
@@ -44,6 +45,17 @@ describe("the server", () => {
     server.closeAllConnections();
     server.close();
     rmSync(folder, { recursive: true });
+  });
+
+  it("lets the machine's worker connect to others, and nobody else", async () => {
+    const sources = async (path: string) => {
+      const { headers } = await fetch(origin + path);
+      return /connect-src ([^;]*);/.exec(headers.get("content-security-policy") ?? "")?.[1];
+    };
+    assert.equal(await sources("/assets/machine-abc.js"), "'self' http: https: ws: wss:");
+    for (const path of ["/", "/assets/main-abc.js", "/assets/v86-abc.wasm", "/x/assets/machine-abc.js"]) {
+      assert.equal(await sources(path), "'self'", path);
+    }
   });
 
   it("sends the security headers with everything, errors included", async () => {
