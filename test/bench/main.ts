@@ -8,14 +8,16 @@ import { console_ } from "./parts/console.ts";
 import { debian } from "./parts/debian.ts";
 import { disk } from "./parts/disk.ts";
 import { fio } from "./parts/fio.ts";
+import { net } from "./parts/net.ts";
 import { observer } from "./parts/observer.ts";
 import { page } from "./parts/page.ts";
+import { relay } from "./parts/relay.ts";
 import { rings } from "./parts/rings.ts";
 import type { Row } from "./result.ts";
 import { type Surroundings, surroundings } from "./surroundings.ts";
 import { table } from "./table.ts";
 
-const PARTS: readonly Part[] = [boot, page, debian, fio, disk, rings, console_, observer];
+const PARTS: readonly Part[] = [boot, page, debian, fio, disk, rings, net, relay, console_, observer];
 
 async function main(options: BenchOptions): Promise<void> {
   await peerFiles();

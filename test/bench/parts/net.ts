@@ -2,7 +2,7 @@
 import { IPERF_COMMAND, networkInitrd } from "../material.ts";
 import type { NetworkRequest, PeerName } from "../guest/protocol.ts";
 import { type GuestSession, withSessions } from "../guest/session.ts";
-import { startRelay } from "../network/relay-process.ts";
+import { startRelay } from "../../tools/relay-process.ts";
 import type { Part } from "../part.ts";
 import { compare, compareRates, type Row } from "../result.ts";
 
