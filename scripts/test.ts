@@ -13,10 +13,16 @@ const chromium = await ensureChromium();
 
 // It takes minutes, many of them waiting for downloads and for the disk: the quick parts run meanwhile.
 const debian = run("npm", ["run", "--silent", "images", "--", "debian"], "pipe");
+const tools = run(process.execPath, ["--import", "tsx", "test/tools/main.ts"], "pipe");
 const failed = await runParts(QUICK_PARTS);
-const { status, output } = await debian;
-console.log(`\n=== npm run images -- debian\n${output}=== ${status === 0 ? "made" : "FAILED"}`);
-if (status !== 0) failed.push("images");
+for (const [part, ended] of [
+  ["images -- debian", debian],
+  ["programs for the tests", tools],
+] as const) {
+  const { status, output } = await ended;
+  console.log(`\n=== ${part}\n${output}=== ${status === 0 ? "there" : "FAILED"}`);
+  if (status !== 0) failed.push(part);
+}
 failed.push(...(await runParts(GUEST_PARTS)));
 
 console.log(failed.length === 0 ? "\nAll parts passed." : `\nFailed: ${failed.join(", ")}`);

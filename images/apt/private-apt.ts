@@ -85,6 +85,14 @@ export class PrivateApt {
     return this.show(found);
   }
 
+  /** Those of these packages and of all that they depend on that are not installed on this machine. */
+  async lacking(names: readonly string[]): Promise<Control[]> {
+    const installed = "Dir::State::status=/var/lib/dpkg/status";
+    const { stdout } = await this.#apt("apt-get", ["-o", installed, "install", "--simulate", ...names]);
+    const found = [...stdout.toString().matchAll(/^Inst ([^\s:]+)/gm)].map(([, name]) => name!);
+    return this.show(found);
+  }
+
   /**
    * Downloads these packages, not what they depend on, and returns their files. apt checks them against the signed lists
    * and goes on where an earlier download was cut off. `complete` says that they have all that they depend on among them.
