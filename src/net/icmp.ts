@@ -1,7 +1,7 @@
 /** ICMP for IPv4 (RFC 792) and IPv6 (RFC 4443): a type, a code, a checksum, and a body. */
 import { set16, set32 } from "./bytes.ts";
 import { checksum, pseudoSum } from "./checksum.ts";
-import { type Ip, ipHeaderLength, ipPacket, Protocol, type Route } from "./ip.ts";
+import { type Fault, type Ip, ipHeaderLength, ipPacket, Protocol, type Route } from "./ip.ts";
 
 export const IcmpType = { ECHO_REPLY: 0, UNREACHABLE: 3, ECHO: 8, TIME_EXCEEDED: 11 } as const;
 export const Icmp6Type = {
@@ -16,8 +16,8 @@ export const Icmp6Type = {
   NEIGHBOUR_ADVERTISEMENT: 136,
 } as const;
 
-/** Whether the ICMP message is whole: long enough, and its checksum right. */
-export function icmpFault(bytes: Uint8Array, ip: Ip): string | undefined {
+/** What is wrong with the ICMP message, if something is. */
+export function icmpFault(bytes: Uint8Array, ip: Ip): Fault | undefined {
   if (ip.end - ip.payload < 8) return "malformed";
   const pseudo = pseudoFor(ip, ip.end - ip.payload);
   return checksum(bytes, ip.payload, ip.end, pseudo) === 0 ? undefined : "checksum";

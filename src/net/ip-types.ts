@@ -1,5 +1,8 @@
 export const Protocol = { ICMP: 1, TCP: 6, UDP: 17, FRAGMENT: 44, ICMPV6: 58 } as const;
 
+/** What a packet is not: of possible lengths and known fields, or with a right checksum. */
+export type Fault = "malformed" | "checksum";
+
 /** What was read from an IP header. Offsets are those of the array that it is in; addresses share the array's bytes. */
 export interface Ip {
   version: 4 | 6;

@@ -3,16 +3,16 @@ import { parseIpv4, writeIpv4 } from "./ipv4.ts";
 import { parseIpv6, writeIpv6 } from "./ipv6.ts";
 import { EtherType, etherTypeOf, newPacket } from "./ethernet.ts";
 import { ETHERNET, HEADER } from "./packet.ts";
-import type { Ip } from "./ip-types.ts";
+import type { Fault, Ip } from "./ip-types.ts";
 
-export type { Ip, Fragment } from "./ip-types.ts";
+export type { Fault, Ip, Fragment } from "./ip-types.ts";
 export { Protocol } from "./ip-types.ts";
 
 /** Where the IP header of an untagged packet begins. */
 export const IP_AT = HEADER + ETHERNET;
 
-/** The IP packet in an untagged packet of EtherType IPv4 or IPv6, or why it is none, in a word. */
-export function parseIp(packet: Uint8Array): Ip | string {
+/** The IP packet in an untagged packet of EtherType IPv4 or IPv6, or why it is none. */
+export function parseIp(packet: Uint8Array): Ip | Fault {
   return etherTypeOf(packet) === EtherType.IPV6 ? parseIpv6(packet, IP_AT) : parseIpv4(packet, IP_AT);
 }
 

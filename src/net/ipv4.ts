@@ -1,12 +1,12 @@
 import { get16, set16 } from "./bytes.ts";
 import { checksum } from "./checksum.ts";
-import type { Fragment, Ip } from "./ip-types.ts";
+import type { Fault, Fragment, Ip } from "./ip-types.ts";
 
 const MORE = 0x2000;
 const DONT = 0x4000;
 
 /** The header at `at` (RFC 791), options skipped, or what is wrong with it. */
-export function parseIpv4(bytes: Uint8Array, at: number): Ip | string {
+export function parseIpv4(bytes: Uint8Array, at: number): Ip | Fault {
   if (bytes.length < at + 20 || bytes[at]! >> 4 !== 4) return "malformed";
   const payload = at + (bytes[at]! & 15) * 4;
   const end = at + get16(bytes, at + 2);

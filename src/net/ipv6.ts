@@ -1,5 +1,5 @@
 import { get16, get32, set16, set32 } from "./bytes.ts";
-import { type Fragment, type Ip, Protocol } from "./ip-types.ts";
+import { type Fault, type Fragment, type Ip, Protocol } from "./ip-types.ts";
 
 /** Extension headers that are stepped over: hop-by-hop options, routing, destination options. */
 const SKIPPED = new Set([0, 43, 60]);
@@ -7,7 +7,7 @@ const SKIPPED = new Set([0, 43, 60]);
 const MOST_EXTENSIONS = 8;
 
 /** The header at `at` and its extensions (RFC 8200), or what is wrong with it. */
-export function parseIpv6(bytes: Uint8Array, at: number): Ip | string {
+export function parseIpv6(bytes: Uint8Array, at: number): Ip | Fault {
   if (bytes.length < at + 40 || bytes[at]! >> 4 !== 6) return "malformed";
   const end = at + 40 + get16(bytes, at + 4);
   if (end > bytes.length) return "malformed";

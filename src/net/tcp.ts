@@ -1,6 +1,6 @@
 import { get16, get32, set16, set32 } from "./bytes.ts";
 import { checksum, pseudoSum } from "./checksum.ts";
-import { type Ip, IP_AT, ipHeaderLength, ipPacket, Protocol, type Route } from "./ip.ts";
+import { type Fault, type Ip, IP_AT, ipHeaderLength, ipPacket, Protocol, type Route } from "./ip.ts";
 import { Field, Flag, Gso, HEADER } from "./packet.ts";
 
 /** Control bits (RFC 9293, 3.1). */
@@ -22,7 +22,7 @@ export interface Segment {
 }
 
 /** The segment of a packet (RFC 9293), or what is wrong with it. `unfinished`: its checksum is not there yet. */
-export function parseTcp(bytes: Uint8Array, ip: Ip, unfinished: boolean): Segment | string {
+export function parseTcp(bytes: Uint8Array, ip: Ip, unfinished: boolean): Segment | Fault {
   const at = ip.payload;
   if (ip.end - at < 20) return "malformed";
   const data = at + (bytes[at + 12]! >> 4) * 4;

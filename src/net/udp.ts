@@ -1,6 +1,6 @@
 import { get16, set16 } from "./bytes.ts";
 import { checksum, pseudoSum } from "./checksum.ts";
-import { type Ip, ipPacket, Protocol, type Route } from "./ip.ts";
+import { type Fault, type Ip, ipPacket, Protocol, type Route } from "./ip.ts";
 
 export interface Udp {
   sourcePort: number;
@@ -9,7 +9,7 @@ export interface Udp {
 }
 
 /** The datagram of a packet (RFC 768), or what is wrong with it. `unfinished`: its checksum is not there yet. */
-export function parseUdp(bytes: Uint8Array, ip: Ip, unfinished: boolean): Udp | string {
+export function parseUdp(bytes: Uint8Array, ip: Ip, unfinished: boolean): Udp | Fault {
   const at = ip.payload;
   if (ip.end - at < 8) return "malformed";
   const length = get16(bytes, at + 4);
