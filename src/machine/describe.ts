@@ -1,5 +1,7 @@
-import type { DeviceConfig, Transport } from "../config/types.ts";
+import type { DeviceConfig, NetConfig, Transport } from "../config/types.ts";
+import { macText } from "../net/ethernet.ts";
 import type { VirtioDevice } from "../virtio/device.ts";
+import type { NetCounters, NetDevice } from "../virtio/net.ts";
 import { featureNames, Status } from "../virtio/spec.ts";
 
 const READY = Status.DRIVER_OK | Status.DEVICE_NEEDS_RESET | Status.FAILED;
@@ -7,7 +9,7 @@ const READY = Status.DRIVER_OK | Status.DEVICE_NEEDS_RESET | Status.FAILED;
 /** One device as a person wants to see it. */
 export interface DeviceDescription {
   kind: DeviceConfig["device"];
-  /** A disk's name. */
+  /** A disk's or network device's name. */
   id: string | undefined;
   transport: Transport;
   /** Where the guest finds it: `00:02.0` on PCI, `0xfea00000` on MMIO. Empty while the machine is off. */
@@ -36,7 +38,7 @@ export function driverReady(device: VirtioDevice): boolean {
 export function describeDevice(config: DeviceConfig, device: VirtioDevice, address = ""): DeviceDescription {
   return {
     kind: config.device,
-    id: config.device === "blk" ? config.id : undefined,
+    id: "id" in config ? config.id : undefined,
     transport: config.transport,
     address,
     driverReady: driverReady(device),
@@ -51,5 +53,33 @@ export function describeDevice(config: DeviceConfig, device: VirtioDevice, addre
       interrupts: counters.interrupts,
       chains: counters.chains,
     })),
+  };
+}
+
+/** A network device and its end of the wire, a value. */
+export interface NetworkDescription {
+  /** The device's name. */
+  id: string;
+  /** The MAC address that the driver uses now, as in `02:00:5e:10:00:01`. */
+  mac: string;
+  /** Carrier. */
+  linkUp: boolean;
+  /** What the device offers, bytes. */
+  mtu: number;
+  /** What it is plugged into, as the configuration has it. */
+  wire: string;
+  driverReady: boolean;
+  counters: NetCounters;
+}
+
+export function describeNetwork({ id, wire }: NetConfig, device: NetDevice): NetworkDescription {
+  return {
+    id,
+    mac: macText(device.mac),
+    linkUp: device.linkUp,
+    mtu: device.mtu,
+    wire,
+    driverReady: driverReady(device),
+    counters: { ...device.counters },
   };
 }

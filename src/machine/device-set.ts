@@ -1,19 +1,30 @@
-import type { BlockConfig, DeviceConfig } from "../config/types.ts";
+import type { BlockConfig, DeviceConfig, NetConfig } from "../config/types.ts";
 import { BlockDevice } from "../virtio/block.ts";
 import type { BlockBackend } from "../virtio/block-backend.ts";
 import { ConsoleDevice } from "../virtio/console.ts";
 import type { VirtioDevice } from "../virtio/device.ts";
 import { EntropyDevice } from "../virtio/entropy.ts";
+import { NetDevice } from "../virtio/net.ts";
+import type { NetBackend } from "../virtio/net-backend.ts";
 import type { Observer, Violation } from "../virtio/observer.ts";
 import { watchStrictly } from "../virtio/strict/auditor.ts";
 import { AGENT_PORTS } from "./agent.ts";
 import type { Board } from "./board.ts";
-import { type DeviceDescription, describeDevice } from "./describe.ts";
+import {
+  type DeviceDescription,
+  describeDevice,
+  describeNetwork,
+  type NetworkDescription,
+} from "./describe.ts";
+import { macOf } from "./mac.ts";
+import { noWire } from "./no-wire.ts";
 
 export interface DeviceSetOptions {
   devices: readonly DeviceConfig[];
   /** What stands behind each block device, by its id. */
   disks: ReadonlyMap<string, BlockBackend>;
+  /** What each network device is plugged into, by its id; without one it has no carrier. */
+  wires: ReadonlyMap<string, NetBackend>;
   strict: boolean;
   observer: Observer | undefined;
   onViolation: (device: VirtioDevice, violation: Violation) => void;
@@ -53,7 +64,7 @@ export class DeviceSet {
     this.#options = options;
     for (const config of options.devices) {
       if (config.device === "blk") this.add(config, diskOf(config, options.disks));
-      else this.#devices.push({ config, device: this.#prepare(config, newModel(config)) });
+      else this.#devices.push({ config, device: this.#prepare(config, newModel(config, options.wires)) });
     }
   }
 
@@ -68,6 +79,21 @@ export class DeviceSet {
 
   get disks(): MachineDisk[] {
     return this.#devices.filter((device) => "disk" in device);
+  }
+
+  /** The network device of that name. */
+  network(id: string): NetDevice | undefined {
+    return this.#networks.find(({ config }) => config.id === id)?.device;
+  }
+
+  networks(): NetworkDescription[] {
+    return this.#networks.map(({ config, device }) => describeNetwork(config, device));
+  }
+
+  get #networks(): { config: NetConfig; device: NetDevice }[] {
+    const isNetwork = (entry: MachineDevice): entry is { config: NetConfig; device: NetDevice } =>
+      entry.config.device === "net";
+    return this.#devices.filter(isNetwork);
   }
 
   add(config: BlockConfig, disk: BlockBackend): MachineDisk {
@@ -96,7 +122,7 @@ export class DeviceSet {
 
   #prepare(config: DeviceConfig, device: VirtioDevice): VirtioDevice {
     const { observer, onViolation, strict } = this.#options;
-    device.name = config.device === "blk" ? `blk ${config.id}` : config.device;
+    device.name = "id" in config ? `${config.device} ${config.id}` : config.device;
     device.observer = observer;
     device.onViolation = (violation) => onViolation(device, violation);
     if (strict) watchStrictly(device, config.transport.startsWith("pci") ? "pci" : "mmio");
@@ -104,8 +130,13 @@ export class DeviceSet {
   }
 }
 
-function newModel(config: Exclude<DeviceConfig, BlockConfig>): VirtioDevice {
+function newModel(
+  config: Exclude<DeviceConfig, BlockConfig>,
+  wires: DeviceSetOptions["wires"],
+): VirtioDevice {
   switch (config.device) {
+    case "net":
+      return new NetDevice({ ...config, mac: macOf(config), backend: wires.get(config.id) ?? noWire() });
     case "console":
       return new ConsoleDevice([{ console: true }, ...AGENT_PORTS.map((name) => ({ name }))], config);
     case "rng":

@@ -2,11 +2,13 @@ import { rootDisk } from "../config/root-disk.ts";
 import type { BlockConfig, MachineConfig } from "../config/types.ts";
 import type { BlockBackend } from "../virtio/block-backend.ts";
 import type { ConsoleDevice, ConsolePort, ConsoleSink } from "../virtio/console.ts";
+import type { PacketTap } from "../virtio/net.ts";
+import type { NetBackend } from "../virtio/net-backend.ts";
 import type { Observer } from "../virtio/observer.ts";
 import { type ExecOptions, GuestAgent } from "./agent.ts";
 import { Board } from "./board.ts";
-import type { DeviceDescription } from "./describe.ts";
-export type { DeviceDescription } from "./describe.ts";
+import type { DeviceDescription, NetworkDescription } from "./describe.ts";
+export type { DeviceDescription, NetworkDescription } from "./describe.ts";
 import { type DeviceCounters, DeviceSet } from "./device-set.ts";
 import { errorText } from "./error-text.ts";
 import { GuestEnd } from "./guest-life.ts";
@@ -35,6 +37,8 @@ export interface MachineOptions {
   wasm: WebAssembly.Module;
   /** What stands behind each block device, by its id. The machine disposes of them. */
   disks: ReadonlyMap<string, BlockBackend>;
+  /** What each network device is plugged into, by its id; one that is absent has no carrier. The machine disposes of them. */
+  wires?: ReadonlyMap<string, NetBackend>;
   /** The guest's terminal: the earliest kernel messages from the serial port, then hvc0, as one stream. */
   terminal: ConsoleSink;
   /** In characters; 80 by 25 unless given. */
@@ -92,6 +96,7 @@ export class Machine {
     this.#devices = new DeviceSet({
       ...options.config,
       disks: options.disks,
+      wires: options.wires ?? new Map(),
       observer: options.observer,
       onViolation: (device, violation) => {
         const found = this.#violations.add(device, violation);
@@ -219,17 +224,36 @@ export class Machine {
     return this.#devices.describe(this.#board);
   }
 
+  /** The network devices, and what went through them. */
+  networks(): NetworkDescription[] {
+    return this.#devices.networks();
+  }
+
+  /**
+   * Has every packet between a network device and its wire go past `tap`, until another one or undefined takes its place.
+   * @throws RangeError when there is no such device.
+   */
+  capture(id: string, tap: PacketTap | undefined): void {
+    const device = this.#devices.network(id);
+    if (!device) throw new RangeError(`There is no network device "${id}".`);
+    device.tap = tap;
+  }
+
   counters(): MachineCounters {
     return { instructions: this.#board?.cpu.instructions ?? 0, ...this.#devices.counters() };
   }
 
-  /** Switches off without asking the guest, and closes the disks (what was flushed is durable). */
+  /** Switches off without asking the guest, and closes the disks (what was flushed is durable) and the wires. */
   async dispose(): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
     this.#cutPower("The machine was closed.", true);
     await this.#hotPlug.close();
-    await this.#settleDisks((disk) => disk.dispose());
+    const wires = [...(this.#options.wires?.values() ?? [])];
+    await Promise.all([
+      this.#settleDisks((disk) => disk.dispose()),
+      this.#settle(wires.map(async (wire) => wire.dispose())),
+    ]);
   }
 
   #wireConsole(device: ConsoleDevice, terminal: ConsoleSink): GuestAgent {
@@ -356,7 +380,11 @@ export class Machine {
 
   /** A disk that fails is told to the person and does not keep the others from being flushed or closed. */
   async #settleDisks(work: (disk: BlockBackend) => Promise<void> | undefined): Promise<void> {
-    const results = await Promise.allSettled(this.#devices.disks.map(async ({ disk }) => work(disk)));
+    await this.#settle(this.#devices.disks.map(async ({ disk }) => work(disk)));
+  }
+
+  async #settle(work: Promise<void>[]): Promise<void> {
+    const results = await Promise.allSettled(work);
     for (const result of results) {
       if (result.status === "rejected") this.#options.onMessage?.("error", errorText(result.reason));
     }

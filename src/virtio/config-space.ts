@@ -5,8 +5,8 @@ export interface ConfigField {
   width: 1 | 2 | 4 | 8;
   /** Where the field starts, if not right after the one before it. */
   offset?: number;
-  /** The driver may write it. */
-  writable?: boolean;
+  /** The driver may write it; `legacy`: through a legacy interface only. */
+  writable?: boolean | "legacy";
 }
 
 /** A device's configuration space (2.5): a declared layout over some bytes. */
@@ -60,11 +60,11 @@ export class ConfigSpace {
   }
 
   /** A driver's write; returns the field, or undefined when nothing there can be written. */
-  write(offset: number, width: number, value: number): Required<ConfigField> | undefined {
+  write(offset: number, width: number, value: number, legacy = false): Required<ConfigField> | undefined {
     const field = this.fields.find(
       (field) => offset >= field.offset && offset + width <= field.offset + field.width,
     );
-    if (!field?.writable) return undefined;
+    if (!field?.writable || (field.writable === "legacy" && !legacy)) return undefined;
     this.#store(offset, width, value);
     return field;
   }

@@ -5,7 +5,7 @@ import type { Observer, Violation } from "./observer.ts";
 import { type QueueModel, type QueueOwner, Virtqueue } from "./queue.ts";
 import type { DescriptorChain } from "./ring/chain.ts";
 import type { Fault, RingFeatures } from "./ring/ring.ts";
-import { Feature, Status } from "./spec.ts";
+import { type DeviceKind, Feature, featureNames, Status } from "./spec.ts";
 import type { Rule } from "./strict/sentences.ts";
 
 /** What a transport gives a device: how to interrupt the driver (2.3). */
@@ -36,11 +36,13 @@ export interface DeviceOptions {
 export interface DeviceModel {
   /** Device type, section 5. */
   type: number;
-  kind: "block" | "console" | "entropy";
+  kind: DeviceKind;
   /** Feature bits of this kind of device; the common ones are added. */
   features: readonly bigint[];
   queues: readonly QueueModel[];
   config: readonly ConfigField[];
+  /** Which of them need another one: with each the bits of which at least one has to be there, too (2.2). */
+  requires?: readonly (readonly [bit: bigint, oneOf: readonly bigint[]])[];
 }
 
 /** The status bits that are the driver's to set, 2.1 (SUSPEND comes with a feature that we do not offer). */
@@ -77,6 +79,7 @@ export abstract class VirtioDevice implements QueueOwner {
   onStatus: ((status: number) => void) | undefined;
 
   readonly #features: bigint;
+  readonly #requires: NonNullable<DeviceModel["requires"]>;
   #legacy = false;
   #memory: GuestMemory | undefined;
   #interrupts: Interrupts | undefined;
@@ -94,6 +97,7 @@ export abstract class VirtioDevice implements QueueOwner {
     this.queues = model.queues.map((queue, index) => new Virtqueue(this, index, queue));
     this.config = new ConfigSpace(model.config);
     this.#features = mask([...model.features, ...commonFeatures(options)]);
+    this.#requires = model.requires ?? [];
   }
 
   /** Handles what waits in a queue: takes chains until there are none or the device is busy, and puts them back. */
@@ -323,7 +327,7 @@ export abstract class VirtioDevice implements QueueOwner {
 
   /** A driver's write into the configuration space (2.5). */
   writeConfig(offset: number, width: number, value: number): void {
-    const field = this.config.write(offset, width, value);
+    const field = this.config.write(offset, width, value, this.#legacy);
     if (field) this.onConfigWrite(field.name);
     else
       this.violation(
@@ -466,20 +470,47 @@ export abstract class VirtioDevice implements QueueOwner {
       return;
     }
     const unknown = this.#accepted & ~this.offered;
-    if (unknown === 0n) return;
-    this.#accepted &= this.offered;
-    this.violation(
-      "2.2.1 offered",
-      `the driver accepted bits that were not offered: 0x${unknown.toString(16)}`,
-    );
+    if (unknown !== 0n) {
+      this.#accepted &= this.offered;
+      this.violation(
+        "2.2.1 offered",
+        `the driver accepted bits that were not offered: 0x${unknown.toString(16)}`,
+      );
+    }
+    for (let lone = this.#loneFeature(); lone !== undefined; lone = this.#loneFeature()) {
+      this.#accepted &= ~(1n << lone);
+      this.violation("2.2.1 requires", this.#loneText(lone));
+    }
+  }
+
+  /** An accepted feature without the one that it requires. */
+  #loneFeature(): bigint | undefined {
+    return this.#requires.find(
+      ([bit, oneOf]) => this.has(bit) && !oneOf.some((other) => this.has(other)),
+    )?.[0];
+  }
+
+  #loneText(bit: bigint): string {
+    const [name] = featureNames(this.kind, 1n << bit);
+    const needed = this.#requires.find(([wanting]) => wanting === bit)![1];
+    const names = featureNames(this.kind, mask(needed)).join(" or ");
+    return `the driver accepted ${name} without ${names}`;
   }
 
   #featuresAcceptable(): boolean {
     const unknown = this.#accepted & ~this.offered;
+    const lone = this.#loneFeature();
     let refused: string | undefined;
+    let rule: Rule = "2.2.1 offered";
     if (unknown !== 0n) refused = `the driver accepted bits that were not offered: 0x${unknown.toString(16)}`;
-    else if (!this.has(Feature.common.VERSION_1)) refused = "the driver did not accept VIRTIO_F_VERSION_1";
-    if (refused) this.violation(unknown !== 0n ? "2.2.1 offered" : "6.1 version1", refused);
+    else if (!this.has(Feature.common.VERSION_1)) {
+      rule = "6.1 version1";
+      refused = "the driver did not accept VIRTIO_F_VERSION_1";
+    } else if (lone !== undefined) {
+      rule = "2.2.1 requires";
+      refused = this.#loneText(lone);
+    }
+    if (refused) this.violation(rule, refused);
     this.observer?.({ type: "features", device: this.name, negotiated: this.#accepted, refused });
     return refused === undefined;
   }

@@ -19,6 +19,8 @@ export type VirtioEvent =
   | { type: "used"; device: string; queue: number; head: number; written: number }
   | { type: "interrupt"; device: string; cause: "queue" | "config"; queue: number; suppressed: boolean }
   | { type: "acknowledge"; device: string; isr: number }
+  /** A packet (src/net/packet.ts) between a network device and its wire; `in` is towards the guest. Do not change or keep it. */
+  | { type: "frame"; device: string; direction: "in" | "out"; packet: Uint8Array }
   | { type: "reset"; device: string }
   | { type: "violation"; device: string; violation: Violation };
 

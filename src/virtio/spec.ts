@@ -11,7 +11,9 @@ export const Status = {
 } as const;
 
 /** Device types, 5. */
-export const DeviceType = { block: 2, console: 3, entropy: 4 } as const;
+export const DeviceType = { network: 1, block: 2, console: 3, entropy: 4 } as const;
+
+export type DeviceKind = keyof typeof DeviceType;
 
 /** Feature bits by device type; `common` are the reserved ones of section 6. */
 export const Feature = {
@@ -26,6 +28,34 @@ export const Feature = {
     NOTIFICATION_DATA: 38n, // 2.9
     NOTIF_CONFIG_DATA: 39n, // 2.9, PCI only
     RING_RESET: 40n, // 2.6.1
+  },
+  network: {
+    CSUM: 0n, // 5.1.3
+    GUEST_CSUM: 1n,
+    CTRL_GUEST_OFFLOADS: 2n,
+    MTU: 3n,
+    MAC: 5n,
+    GUEST_TSO4: 7n,
+    GUEST_TSO6: 8n,
+    GUEST_ECN: 9n,
+    GUEST_UFO: 10n,
+    HOST_TSO4: 11n,
+    HOST_TSO6: 12n,
+    HOST_ECN: 13n,
+    HOST_UFO: 14n,
+    MRG_RXBUF: 15n,
+    STATUS: 16n,
+    CTRL_VQ: 17n,
+    CTRL_RX: 18n,
+    CTRL_VLAN: 19n,
+    CTRL_RX_EXTRA: 20n,
+    GUEST_ANNOUNCE: 21n,
+    MQ: 22n,
+    CTRL_MAC_ADDR: 23n,
+    GUEST_USO4: 54n,
+    GUEST_USO6: 55n,
+    HOST_USO: 56n,
+    SPEED_DUPLEX: 63n,
   },
   block: {
     SIZE_MAX: 1n, // 5.2.3
@@ -90,6 +120,34 @@ export const MMIO_MAGIC = 0x74726976; // "virt", 4.2.2
 export const MMIO_VERSION = 2; // 4.2.2
 export const MMIO_LEGACY_VERSION = 1; // 4.2.4
 
+/** Bits of a network device's `status`, 5.1.4. */
+export const NetStatus = { LINK_UP: 1, ANNOUNCE: 2 } as const;
+
+/** Commands of a network device's control queue by class, 5.1.6.5. */
+export const NetControl = {
+  OK: 0,
+  ERR: 1,
+  RX: 0,
+  RX_PROMISC: 0,
+  RX_ALLMULTI: 1,
+  RX_ALLUNI: 2,
+  RX_NOMULTI: 3,
+  RX_NOUNI: 4,
+  RX_NOBCAST: 5,
+  MAC: 1,
+  MAC_TABLE_SET: 0,
+  MAC_ADDR_SET: 1,
+  VLAN: 2,
+  VLAN_ADD: 0,
+  VLAN_DEL: 1,
+  ANNOUNCE: 3,
+  ANNOUNCE_ACK: 0,
+  MQ: 4,
+  MQ_VQ_PAIRS_SET: 0,
+  GUEST_OFFLOADS: 5,
+  GUEST_OFFLOADS_SET: 0,
+} as const;
+
 /** Block requests, 5.2.6. */
 export const Block = {
   IN: 0,
@@ -125,7 +183,7 @@ export const ConsoleControl = {
 } as const;
 
 /** Names of the bits in `features`, for people: a bit that nobody named is "bit N". */
-export function featureNames(kind: "block" | "console" | "entropy", features: bigint): string[] {
+export function featureNames(kind: DeviceKind, features: bigint): string[] {
   const names: [string, bigint][] = [...Object.entries(Feature[kind]), ...Object.entries(Feature.common)];
   const known = new Map(names.map(([name, bit]) => [bit, name]));
   const result: string[] = [];

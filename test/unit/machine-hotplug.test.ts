@@ -182,6 +182,7 @@ class Scene {
     this.devices = new DeviceSet({
       ...config,
       disks: new Map(),
+      wires: new Map(),
       observer: undefined,
       onViolation: () => undefined,
     });

@@ -1,5 +1,5 @@
 /**
- * What virtio 1.3 demands of a driver, in the chapters that our devices follow (2, 3, 4.1, 4.2, 5.2 to 5.4, 6), in our words
+ * What virtio 1.3 demands of a driver, in the chapters that our devices follow (2, 3, 4.1, 4.2, 5.1 to 5.4, 6), in our words
  * and in the standard's order: each "Driver Requirements" section sentence by sentence, what the legacy parts demand of
  * drivers, and the statements of the text without a MUST whose breach a device notices.
  *
@@ -45,10 +45,7 @@ export const SENTENCES = {
 
   // ---- 2.2 Feature bits ----
   "2.2.1 offered": always("The driver accepts no feature that the device did not offer."),
-  "2.2.1 requires": unseen(
-    "The driver accepts no feature without the one that it requires.",
-    "no feature that our devices offer requires another",
-  ),
+  "2.2.1 requires": always("The driver accepts no feature without the one that it requires."),
   "2.2.1 validate": unseen(
     "The driver validates the offered feature bits, and ignores unknown ones.",
     INSIDE,
@@ -304,6 +301,43 @@ export const SENTENCES = {
   "4.2.4 acknowledge": described("The driver sets no undefined bits in InterruptACK."),
   "4.2.4 queue": described("The queue that the driver configures exists, and is not in use."),
   "4.2.4 page": described("GuestPageSize and QueueAlign are powers of two, written before QueuePFN."),
+
+  // ---- 5.1 Network ----
+  "5.1.4.2 mtu": always(
+    "With VIRTIO_NET_F_MTU no frame without segmentation is longer than the MTU and its header.",
+  ),
+  "5.1.6.2 frame": described("A packet is a header and a frame of 14 to 65,557 bytes."),
+  "5.1.6.2.1 csum": always("Without VIRTIO_NET_F_CSUM the driver leaves no checksum to the device."),
+  "5.1.6.2.1 gso": always(
+    "No gso_type but those of VIRTIO_NET_F_HOST_TSO4 and TSO6, where they were negotiated.",
+  ),
+  "5.1.6.2.1 ecn": described("VIRTIO_NET_HDR_GSO_ECN is for VIRTIO_NET_F_HOST_ECN."),
+  "5.1.6.2.1 header": always(
+    "Checksum and segment size are inside the frame, and what is to be segmented is TCP, with NEEDS_CSUM.",
+  ),
+  "5.1.6.3.1 header": always(
+    "With VIRTIO_NET_F_MRG_RXBUF a receive buffer has room for the header at least.",
+  ),
+  "5.1.6.5 command": described(
+    "A command is class, command and their data, as there are, and a byte for the ack.",
+  ),
+  "5.1.6.5.1 value": described("A receive mode is switched by 0 or 1."),
+  "5.1.6.5.1.2 negotiated": always(
+    "Receive modes are commanded only with VIRTIO_NET_F_CTRL_RX, the further ones with CTRL_RX_EXTRA.",
+  ),
+  "5.1.6.5.2.2 negotiated": always(
+    "MAC addresses are commanded only with VIRTIO_NET_F_CTRL_RX, the device's own with CTRL_MAC_ADDR.",
+  ),
+  "5.1.6.5.2.2 table": always("The first list of addresses has no multicast address, the second no other."),
+  "5.1.6.5.3 negotiated": described("VLANs are commanded only with VIRTIO_NET_F_CTRL_VLAN."),
+  "5.1.6.5.3 id": described("A VLAN is a number of 12 bits."),
+  "5.1.6.5.4 negotiated": described("ANNOUNCE_ACK is for VIRTIO_NET_F_GUEST_ANNOUNCE."),
+  "5.1.6.5.6 negotiated": described("VQ_PAIRS_SET is for VIRTIO_NET_F_MQ."),
+  "5.1.6.5.6.1 configured": always("Queues are configured before VQ_PAIRS_SET enables them."),
+  "5.1.6.5.6.1 count": always("VQ_PAIRS_SET asks for 1 to max_virtqueue_pairs pairs."),
+  "5.1.6.5.6.1 pairs": always("Packets are queued only in transmit queues that VQ_PAIRS_SET has enabled."),
+  "5.1.6.5.8 negotiated": described("Offloads are commanded only with VIRTIO_NET_F_CTRL_GUEST_OFFLOADS."),
+  "5.1.6.5.8.2 negotiated": always("No offload is enabled whose feature was not negotiated."),
 
   // ---- 5.2 Block ----
   "5.2.4.1 endian": unseen(

@@ -76,7 +76,7 @@ export class VirtioPci implements Interrupts, CommonTarget {
     const common = {
       vendor: PCI_VENDOR,
       subsystemVendor: PCI_VENDOR,
-      classCode: { block: 0x010000, console: 0x078000, entropy: 0x00ff00 }[kind],
+      classCode: { network: 0x020000, block: 0x010000, console: 0x078000, entropy: 0x00ff00 }[kind],
     };
     if (!this.#transitional) {
       return { ...common, device: PCI_DEVICE_BASE + type, subsystem: 0x40 + type, revision: 1 }; // 4.1.2.1
