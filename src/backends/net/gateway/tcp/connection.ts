@@ -71,6 +71,8 @@ export class Connection implements Talker {
   readonly #outgoing = new ByteQueue();
   #corked = false;
   #ending = false;
+  /** What comes after our end, once that was sent. */
+  #end: number | undefined;
   #window: number;
   #windowSequence: number;
   #windowAcknowledgement = 0;
@@ -379,7 +381,7 @@ export class Connection implements Talker {
     while (this.state === "open" || this.state === "lingering") {
       const underWay = ahead(this.#next, this.#unacknowledged);
       const unsent = this.#outgoing.length - underWay;
-      if (unsent < 0 || (unsent === 0 && !this.#ending) || this.#probing) break;
+      if (unsent < 0 || (unsent === 0 && (!this.#ending || this.#next === this.#end)) || this.#probing) break;
       if (outlet.held) {
         outlet.wait(this);
         break;
@@ -414,6 +416,7 @@ export class Connection implements Talker {
     const fin = this.#ending && last;
     const end = plus(sequence, length + (fin ? 1 : 0));
     this.#send(sequence, TcpFlag.ACK | (last ? TcpFlag.PSH : 0) | (fin ? TcpFlag.FIN : 0), length);
+    if (fin) this.#end = end;
     if (ahead(end, this.#next) > 0) this.#next = end;
     if (ahead(end, this.#highest) <= 0) return;
     this.#highest = end;
