@@ -8,6 +8,11 @@ try {
   process.stderr.write("ringside: its packages are not installed here. Install them with: npm ci\n");
   process.exit(1);
 }
+const [command, ...rest] = process.argv.slice(2);
+if (command === "relay") {
+  const { relayCommand } = await import("../server/relay/command.ts");
+  process.exit(await relayCommand(rest, process.env));
+}
 const { main } = await import("../src/node/cli.ts");
 // Not the exit code alone: whatever a machine might have left running must not keep the process.
 process.exit(await main(process.argv.slice(2)));

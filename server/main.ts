@@ -7,14 +7,17 @@ import { streamProgress } from "../images/progress.ts";
 import { buildPage } from "./build.ts";
 import { linkTo, listen } from "./listen.ts";
 import { parseOptions, usage, type ServerOptions } from "./options.ts";
+import { openRelay } from "./relay/open.ts";
 import { createPageServer } from "./server.ts";
+import { stopOnSignals } from "./stop.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
 async function main(options: ServerOptions): Promise<void> {
   await ensureImages([...usualImages], streamProgress(process.stderr, ""));
   const page = await buildPage(root);
-  const server = createPageServer({ page, images: join(root, "public/images") });
+  const relay = await openRelay(options.relay);
+  const server = createPageServer({ page, images: join(root, "public/images"), upgrades: [relay] });
 
   const alternatives = options.portChosen ? 0 : 20;
   const address = await listen(server, { host: options.host, port: options.port, alternatives });
@@ -23,14 +26,7 @@ async function main(options: ServerOptions): Promise<void> {
   }
   console.log(`Ringside is at ${linkTo(address)}   (Ctrl-C stops it)`);
 
-  const stop = () => {
-    // Open connections are idle keep-alives or downloads: give the latter a moment, then cut them.
-    server.close();
-    server.closeIdleConnections();
-    setTimeout(() => server.closeAllConnections(), 2000).unref();
-  };
-  process.once("SIGINT", stop);
-  process.once("SIGTERM", stop);
+  await stopOnSignals(server, [relay]);
 }
 
 try {

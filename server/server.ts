@@ -1,14 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { Duplex } from "node:stream";
 import { imageFiles, pageFiles, type Handler } from "./files.ts";
 import { MACHINE_SCRIPT, securityHeaders } from "./headers.ts";
-
-/** Takes WebSocket connections below one path: the relay will be one of these. */
-export interface UpgradeHandler {
-  /** Such as `/relay`. */
-  path: string;
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
-}
+import { serveUpgrades, type UpgradeHandler } from "./upgrades.ts";
 
 export interface ServerParts {
   /** Folder of the built page. */
@@ -32,21 +25,14 @@ export function createPageServer({ page, images, upgrades = [] }: ServerParts): 
       plainText(response, 405, "Only GET and HEAD are served here.");
       return;
     }
+    if (upgrades.some((handler) => handler.answer?.(request, response))) return;
     if (!isPlainRange(request.headers.range)) delete request.headers.range;
     // sirv pipes the file here. When it cannot be read after all (removed just now, a broken disk) this answer ends, no more.
     response.on("pipe", (file) => file.once("error", () => response.destroy()));
     run(handlers, request, response);
   });
 
-  server.on("upgrade", (request, socket: Duplex, head) => {
-    // A client that goes away in the middle of the handshake is no error of ours.
-    socket.on("error", () => socket.destroy());
-    // Not by URL: it throws at what some clients send for a path.
-    const path = request.url?.split("?", 1)[0];
-    const handler = upgrades.find((candidate) => candidate.path === path);
-    if (handler) handler.upgrade(request, socket, head);
-    else socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n");
-  });
+  serveUpgrades(server, upgrades);
   return server;
 }
 

@@ -57,7 +57,9 @@ const ICMPV6 = 58;
 const DHCP_SERVER = 67;
 const DHCPV6_SERVER = 547;
 const ROUTER_SOLICITATION = 133;
+const ROUTER_ADVERTISEMENT = 134;
 const NEIGHBOUR_SOLICITATION = 135;
+const NEIGHBOUR_ADVERTISEMENT = 136;
 
 /**
  * Whether a packet with a whole Ethernet header is for the uplink: what is sent to the gateway, ARP and neighbour solicitation
@@ -87,6 +89,19 @@ function isOutboundIpv6(packet: Uint8Array, addresses: readonly Uint8Array[]): b
   if (protocol !== ICMPV6) return false;
   if (packet[payload] === ROUTER_SOLICITATION) return true;
   if (packet[payload] !== NEIGHBOUR_SOLICITATION || packet.length < payload + 24) return false;
+  return isAmong(addresses, packet.subarray(payload + 8, payload + 24));
+}
+
+/** Whether a member says that the gateway's addresses are its own, or that it is a router: others would believe it. */
+export function claimsGateway(packet: Uint8Array, { addresses }: UplinkFactory): boolean {
+  const type = etherTypeOf(packet);
+  if (type === EtherType.ARP) {
+    return packet.length >= IP + 28 && isAmong(addresses, packet.subarray(IP + 14, IP + 18));
+  }
+  const payload = IP + 40;
+  if (type !== EtherType.IPV6 || packet[IP + 6] !== ICMPV6 || packet.length < payload + 8) return false;
+  if (packet[payload] === ROUTER_ADVERTISEMENT) return true;
+  if (packet[payload] !== NEIGHBOUR_ADVERTISEMENT || packet.length < payload + 24) return false;
   return isAmong(addresses, packet.subarray(payload + 8, payload + 24));
 }
 
