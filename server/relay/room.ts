@@ -82,7 +82,7 @@ export class Room implements LocalRoom {
     if (mac === this.#gateway) return;
     const holder = this.table.portOf(mac);
     if (holder === undefined || holder === member) this.table.assign(mac, member, performance.now(), true);
-    else holder.probe();
+    else holder.probe(mac);
   }
 
   leave(member: Member): void {
@@ -134,7 +134,7 @@ export class Room implements LocalRoom {
     const learned = this.table.learn(mac, from, now, most);
     if (learned === "full") return "source";
     if (learned === "taken") {
-      this.table.portOf(mac)!.probe();
+      this.table.portOf(mac)!.probe(mac);
       return "spoofed";
     }
     if (learned === "new" && from.isHere) this.changedHere();
@@ -165,7 +165,11 @@ export class Room implements LocalRoom {
 
   readonly #tell = (): void => {
     this.#rosterTimer = undefined;
-    const message = rosterMessage({ type: "members", members: this.roster() });
+    const message = rosterMessage({
+      type: "members",
+      members: this.roster(),
+      others: this.#shared.sharing?.others ?? [],
+    });
     let missed = false;
     for (const member of this.members) missed = !member.tell(message) || missed;
     // Who has much waiting gets the next one.

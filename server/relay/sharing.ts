@@ -9,8 +9,8 @@ export interface Port {
   /** A packet for whoever is there. It was checked, and may be given to several ports; its bytes stay as they are, or become
    * those of the same packet without an offload header. */
   deliver(packet: Uint8Array): void;
-  /** Somebody else uses an address of this port: is it still there? If not, it is removed. */
-  probe(): void;
+  /** Somebody else uses this address, which the port has: is it still there? If not, it is removed. */
+  probe(mac: number): void;
 }
 
 export interface Sharing {

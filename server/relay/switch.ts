@@ -33,6 +33,13 @@ export class MacTable<Port> {
     this.#counts.set(port, (this.#counts.get(port) ?? 0) + 1);
   }
 
+  /** Of those that do not age, the port has these alone. */
+  keepOnly(port: Port, macs: ReadonlySet<number>): void {
+    for (const [mac, entry] of this.#entries) {
+      if (entry.port === port && entry.kept && !macs.has(mac)) this.remove(mac);
+    }
+  }
+
   *entries(): Generator<[mac: number, port: Port]> {
     for (const [mac, { port }] of this.#entries) yield [mac, port];
   }

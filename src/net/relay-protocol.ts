@@ -48,8 +48,8 @@ export type FromRelay =
       uplink: boolean;
       members: Member[];
     }
-  /** Somebody came, went or has another address: all that are here. */
-  | { type: "members"; members: Member[] }
+  /** Somebody came, went or has another address, or a relay did: all that are here, and the other relays as in `welcome`. */
+  | { type: "members"; members: Member[]; others?: string[] }
   /** The relay is about to end: go to another one. */
   | { type: "leaving" };
 
