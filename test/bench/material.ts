@@ -123,11 +123,12 @@ export async function networkInitrd(): Promise<string> {
   if (await readFile(path).catch(() => undefined)) return path;
   const iperf = await programEntries(IPERF);
   const entries: CpioEntry[] = [
+    { type: "directory", path: "bench", mode: 0o755 },
     { type: "directory", path: "bench/iperf", mode: 0o755 },
     ...iperf.map((entry) => ({ ...entry, path: `bench/iperf/${entry.path}` })),
     ...(await driverEntries(
       "ne2k",
-      ["ne2k-pci"],
+      ["ne2k_pci"],
       await kernelPackage(),
       join(PROJECT, ".cache/bench/scratch"),
     )),

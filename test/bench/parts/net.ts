@@ -64,7 +64,7 @@ async function measure({ peer, card }: Machines, relay: string): Promise<Measure
         if (card === "ne2k") await guest.output(". /bench/ne2k");
         // The peer has nobody to ask for an address, so that both have fixed ones.
         await guest.output(
-          "killall udhcpc 2>/dev/null; n=0; until [ -e /sys/class/net/eth0 ]; do [ $((n += 1)) -le 50 ] || break; usleep 100000; done; " +
+          "killall -9 udhcpc 2>/dev/null; n=0; until [ -e /sys/class/net/eth0 ]; do [ $((n += 1)) -le 50 ] || break; usleep 100000; done; " +
             `ifconfig lo 127.0.0.1 up; ifconfig eth0 10.9.0.${index + 1} netmask 255.255.255.0 up`,
         );
       }),
