@@ -112,7 +112,7 @@ export class TestGuest {
 
 export function ipOf(packet: Uint8Array): Ip {
   const ip = parseIp(packet);
-  assert.ok(typeof ip !== "string", `an IP packet: ${String(ip)}`);
+  assert.ok(typeof ip !== "string", "an IP packet");
   return ip;
 }
 
@@ -158,7 +158,7 @@ export class TestPeer {
     guest.listener = (packet) => this.#arrive(packet);
   }
 
-  connect({ maximum = 1460, scale = 7 as number | undefined } = {}): void {
+  connect({ maximum = 1460, scale = 7 } = {}): void {
     this.state = "opening";
     this.#emit(TcpFlag.SYN, new Uint8Array(0), this.#base - 1, { maximum, scale });
   }
@@ -192,7 +192,10 @@ export class TestPeer {
 
   /** Sends again all that is not acknowledged. */
   resend(): void {
-    if (this.state === "opening") return this.connect();
+    if (this.state === "opening") {
+      this.connect();
+      return;
+    }
     this.#sent = 0;
     this.push();
   }
@@ -295,7 +298,10 @@ export class TestPeer {
       this.state = "reset";
       return;
     }
-    if (segment.flags & TcpFlag.SYN) return this.#opened(segment);
+    if (segment.flags & TcpFlag.SYN) {
+      this.#opened(segment);
+      return;
+    }
     if (this.state !== "open") return;
     this.#acknowledged(segment);
     this.#accept(segment);

@@ -118,7 +118,7 @@ describe("the gateway's TCP", () => {
       },
       { highWaterMark: 0 },
     );
-    const { guest: one } = guest(endless as unknown as BodyInit);
+    const { guest: one } = guest(endless);
     const peer = new TestPeer(one, 80, { to: OUTSIDE });
     peer.hold();
     peer.buffer = 100_000;
@@ -150,7 +150,7 @@ describe("the gateway's TCP", () => {
     const never = new Promise<Response>(() => undefined);
     const one = new TestGuest({
       http: true,
-      fetch: (() => never) as typeof fetch,
+      fetch: () => never,
     });
     const peer = new TestPeer(one, 80, { to: OUTSIDE });
     peer.connect();

@@ -239,9 +239,7 @@ export class Gateway {
   #segment(packet: Uint8Array, ip: Ip): boolean {
     const segment = parseTcp(packet, ip, isUnfinished(packet, ip));
     if (typeof segment === "string") return this.#drop(segment);
-    // Where nobody is, a router says so; the gateway itself refuses.
-    if (!isOwn(ip.destination) && !this.#service(ip.destination, segment.destinationPort))
-      return this.#icmp.unreachable(packet, ip);
+    // What leads nowhere is refused, too: a host that is told "unreachable" while it still sends its SYN only tries again.
     this.#tcp.receive(ip, segment, () => backTo(packet, ip));
     return true;
   }
