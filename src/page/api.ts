@@ -1,10 +1,17 @@
 import type { MachineConfig } from "../config/types.ts";
 import { parseDisk } from "../config/grammar.ts";
 import { checkPlatform } from "../config/platform.ts";
-import type { DeviceDescription, ExecResult, MachineCounters, PlugOutcome } from "../worker/protocol.ts";
+import type {
+  DeviceDescription,
+  ExecResult,
+  MachineCounters,
+  NetworkStatus,
+  PlugOutcome,
+} from "../worker/protocol.ts";
 import type { DiskListing, ExportFormat } from "../worker/disk/protocol.ts";
 import { linkTo, withoutDisk } from "./link.ts";
 import type { Disks } from "./disks/model.ts";
+import type { NetworkCapture, Networks } from "./network/model.ts";
 import type { Session, SessionState } from "./session.ts";
 import type { TerminalView } from "./terminal/terminal.ts";
 import type { Timings } from "./timings.ts";
@@ -48,6 +55,13 @@ export interface RingsideApi {
     /** A disk's bytes, raw (the standard; with all its zeros) or gzip. Nobody can write to the disk until the stream ends. */
     export(name: string, format?: ExportFormat): Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
   };
+  /** What the machine's network devices are plugged into, how that is, who is there, and what crossed. */
+  networks(): Promise<readonly NetworkStatus[]>;
+  /**
+   * Keeps what crosses between a network device and its wire from now on, by the device's id; what was kept of it before is
+   * forgotten. A capture has a bound: the newest packets stay. Rejects with a sentence.
+   */
+  capture(id: string): Promise<NetworkCapture>;
   powerOn(): Promise<void>;
   powerOff(): Promise<void>;
   reset(): Promise<void>;
@@ -61,7 +75,12 @@ declare global {
   }
 }
 
-export function pageApi(session: Session, disks: Disks, terminal: TerminalView): RingsideApi {
+export function pageApi(
+  session: Session,
+  disks: Disks,
+  networks: Networks,
+  terminal: TerminalView,
+): RingsideApi {
   return {
     exec: (command) => session.exec(command),
     get state() {
@@ -97,6 +116,8 @@ export function pageApi(session: Session, disks: Disks, terminal: TerminalView):
       import: (file, name) => disks.importAs(file, name),
       export: (name, format = "raw") => disks.read(name, format),
     },
+    networks: () => session.lookAtNetworks(),
+    capture: (id) => networks.capture(id),
     powerOn: () => session.powerOn(),
     powerOff: () => session.powerOff(),
     reset: () => session.reset(),

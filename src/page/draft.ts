@@ -47,10 +47,12 @@ export function draftOf(config: MachineConfig): MachineDraft {
 export function newDevice(kind: DeviceKindName, others: readonly DeviceDraft[]): DeviceDraft {
   const machine = parseConfig(`device=none&device=${kind}`);
   const options = textsOf(machine.devices[0]!, kindOf(kind).options);
-  const taken = new Set(others.map((other) => other.options.id));
+  const stem = options.id?.replace(/\d+$/, "");
+  if (stem === undefined) return { key: nextKey++, kind, options };
+  const taken = new Set(others.filter((other) => other.kind === kind).map((other) => other.options.id));
   let number = 0;
-  while (taken.has(`disk${number}`)) number++;
-  return { key: nextKey++, kind, options: kind === "blk" ? { ...options, id: `disk${number}` } : options };
+  while (taken.has(`${stem}${number}`)) number++;
+  return { key: nextKey++, kind, options: { ...options, id: `${stem}${number}` } };
 }
 
 /** A device with one option changed. An option whose value is the standard one keeps being standard, whatever that is now. */
@@ -63,6 +65,12 @@ export function withOption(device: DeviceDraft, word: string, value: string): De
     return [other, follows ? (after[other] ?? "") : text];
   });
   return { ...device, options: Object.fromEntries(options) as OptionTexts };
+}
+
+/** Words of options that are not what they would be if they were not given. */
+export function changedWords({ kind, options }: DeviceDraft): string[] {
+  const standard = standardTexts(kind, options);
+  return Object.keys(options).filter((word) => options[word] !== standard[word] && options[word] !== "");
 }
 
 /** What each option would be if it were not given, beside these. */

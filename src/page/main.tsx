@@ -7,6 +7,7 @@ import { render } from "preact";
 import { pageApi } from "./api.ts";
 import { Disks } from "./disks/model.ts";
 import { StorageUse } from "./disks/usage.ts";
+import { Networks } from "./network/model.ts";
 import { App } from "./parts/app.tsx";
 import { SearchModel } from "./parts/search-bar.tsx";
 import { Session } from "./session.ts";
@@ -36,6 +37,7 @@ function start(root: HTMLElement): void {
   );
   const session = new Session(terminal);
   const disks = new Disks(session);
+  const networks = new Networks(session);
   const use = new StorageUse(session.notices, disks.changes);
   effect(() => terminal.setTheme(theme.current.value));
   effect(() => {
@@ -59,6 +61,7 @@ function start(root: HTMLElement): void {
     <App
       session={session}
       disks={disks}
+      networks={networks}
       use={use}
       terminal={terminal}
       theme={theme}
@@ -67,7 +70,7 @@ function start(root: HTMLElement): void {
     />,
     root,
   );
-  window.ringside = pageApi(session, disks, terminal);
+  window.ringside = pageApi(session, disks, networks, terminal);
   session.open();
   terminal.focus();
 }

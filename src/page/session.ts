@@ -7,6 +7,7 @@ import type {
   ExecResult,
   MachineCounters,
   MachineState,
+  NetworkStatus,
   PlugOutcome,
   StartOutcome,
   StartProblem,
@@ -49,6 +50,8 @@ export class Session {
   readonly temporaryDisks = signal<readonly string[]>([]);
   /** Images whose content is fetched while the machine runs. */
   readonly storage = signal<readonly StorageStatus[]>([]);
+  /** What the machine's network devices are plugged into; counters as of the last change of anything else. */
+  readonly networks = signal<readonly NetworkStatus[]>([]);
   readonly notices = new Notices();
   readonly timings = new BootTimings();
 
@@ -182,6 +185,25 @@ export class Session {
     return this.#connection?.host.counters();
   }
 
+  /** The networks as they are now, counters included. */
+  async lookAtNetworks(): Promise<readonly NetworkStatus[]> {
+    return (await this.#connection?.host.networks()) ?? [];
+  }
+
+  /** Keeps what crosses a network device's wire from now on. Rejects with a sentence. */
+  async startCapture(id: string): Promise<void> {
+    await this.#present().host.startCapture(id);
+  }
+
+  async stopCapture(id: string): Promise<void> {
+    await this.#present().host.stopCapture(id);
+  }
+
+  /** What a capture has kept, a pcapng file. */
+  async readCapture(id: string): Promise<Blob> {
+    return this.#present().host.readCapture(id);
+  }
+
   dispose(): void {
     removeEventListener("hashchange", this.#onLink);
     removeEventListener("beforeunload", this.#onLeave);
@@ -278,6 +300,11 @@ export class Session {
     }
   }
 
+  #present(): Connection {
+    if (!this.#connection) throw new Error("There is no machine.");
+    return this.#connection;
+  }
+
   #connect(): Connection {
     return new Connection(
       {
@@ -285,6 +312,7 @@ export class Session {
         onProgress: (progress) => this.#onProgress(progress),
         onMessage: (level, text) => this.notices.add(level, text),
         onStorage: (status) => (this.storage.value = status),
+        onNetwork: (networks) => (this.networks.value = networks),
         onMark: (mark, time) => this.timings.note(mark, time),
       },
       (data) => this.#terminal.write(data),
@@ -293,6 +321,7 @@ export class Session {
         this.#connection = undefined;
         this.#attempt++;
         this.storage.value = [];
+        this.networks.value = [];
         this.#state.value = { name: "crashed", reason };
       },
     );

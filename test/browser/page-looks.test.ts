@@ -45,6 +45,15 @@ describe("how the page looks", { timeout: 4 * bootTimeout }, () => {
         assert.deepEqual(await page.evaluate(cutOff), [], `${name}, devices`);
         await page.keyboard.press("Escape");
 
+        await page.getByRole("button", { name: "Network" }).click();
+        await page.locator(".network").getByText("Connected").waitFor();
+        await page.getByRole("button", { name: "Join a room" }).click();
+        await page.screenshot({ path: picture("network") });
+        assert.deepEqual(await page.evaluate(cutOff), [], `${name}, network`);
+        assert.deepEqual(await page.evaluate(lowContrast), [], `${name}, network`);
+        await page.keyboard.press("Escape"); // the form
+        await page.keyboard.press("Escape");
+
         await page.getByRole("button", { name: "Configure" }).click();
         await page.screenshot({ path: picture("configure") });
         assert.deepEqual(await page.evaluate(cutOff), [], `${name}, configure`);

@@ -2,13 +2,21 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { parseConfig } from "../../src/config/grammar.ts";
-import { draftOf, newDevice, readDraft, withOption, type MachineDraft } from "../../src/page/draft.ts";
+import {
+  changedWords,
+  draftOf,
+  newDevice,
+  readDraft,
+  withOption,
+  type MachineDraft,
+} from "../../src/page/draft.ts";
 
 const links = [
   "",
   "memory=1G&append=quiet%20a=b&device=none",
   "device=none&device=blk,id=a,store=memory,size=1M,transport=mmio,event_idx=off&device=console,indirect=off",
   "append=100%25%26more&device=blk,id=b,readonly=on",
+  "device=net,wire=room:blue,relay=wss://a.example/relay wss://b.example/,secret=a%2Cb,csum=off&device=net,id=lab",
 ];
 
 describe("a draft", () => {
@@ -42,6 +50,22 @@ describe("a draft", () => {
     const result = readDraft({ ...draft, options: { ...draft.options, memory: "" } });
     assert("config" in result);
     assert.equal(result.config.memory, parseConfig("").memory);
+  });
+
+  it("adds network devices under names that are free", () => {
+    const draft = draftOf(parseConfig("device=net&device=net,id=net2&device=blk,id=disk0"));
+    const first = newDevice("net", draft.devices);
+    assert.equal(first.options["id"], "net1");
+    assert.equal(newDevice("net", [...draft.devices, first]).options["id"], "net3");
+    assert.equal(newDevice("rng", draft.devices).options["id"], undefined);
+  });
+
+  it("knows what is not as usual, beside what it depends on", () => {
+    const [nic, disk] = draftOf(
+      parseConfig("device=none&device=net,csum=off,mtu=9000&device=blk,id=a,transport=mmio-legacy"),
+    ).devices;
+    assert.deepEqual(changedWords(nic!), ["mtu", "csum"]); // and not host_tso4, which cannot be on
+    assert.deepEqual(changedWords(disk!), ["id", "transport"]);
   });
 
   it("adds disks under names that are free", () => {

@@ -1,6 +1,7 @@
 import type { Signal } from "@preact/signals";
 import type { Disks } from "../disks/model.ts";
 import type { StorageUse } from "../disks/usage.ts";
+import type { Networks } from "../network/model.ts";
 import type { Session } from "../session.ts";
 import type { TerminalView } from "../terminal/terminal.ts";
 import type { ThemeChoice } from "../theme.ts";
@@ -15,6 +16,7 @@ import { Stage } from "./stage.tsx";
 export interface AppProps {
   session: Session;
   disks: Disks;
+  networks: Networks;
   use: StorageUse;
   terminal: TerminalView;
   theme: ThemeChoice;
@@ -22,7 +24,7 @@ export interface AppProps {
   editing: Signal<boolean>;
 }
 
-export function App({ session, disks, use, terminal, theme, search, editing }: AppProps) {
+export function App({ session, disks, networks, use, terminal, theme, search, editing }: AppProps) {
   return (
     <div class="page">
       <a
@@ -39,6 +41,7 @@ export function App({ session, disks, use, terminal, theme, search, editing }: A
       <Header
         session={session}
         disks={disks}
+        networks={networks}
         use={use}
         theme={theme}
         onConfigure={() => (editing.value = true)}

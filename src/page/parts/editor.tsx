@@ -7,9 +7,7 @@ import {
   readDraft,
   type DeviceDraft,
   type DeviceKindName,
-  type DraftError,
   type MachineDraft,
-  withOption,
 } from "../draft.ts";
 import { formatBytes } from "../format.ts";
 import { offeredImages } from "../images.ts";
@@ -17,13 +15,14 @@ import { linkTo } from "../link.ts";
 import type { Session } from "../session.ts";
 import { copyText } from "../terminal/clipboard.ts";
 import { Button } from "./button.tsx";
+import { CopyButton } from "./copy-button.tsx";
+import { DeviceFields } from "./device-fields.tsx";
 import { Dialog } from "./dialog.tsx";
 import { OptionField } from "./option-field.tsx";
 
 /** The machine's parts as a form. Its fields, choices and help come from the grammar's own tables. */
 export function Editor({ session, onClose }: { session: Session; onClose: () => void }) {
   const [draft, setDraft] = useState<MachineDraft>(() => draftOf(session.config.value ?? parseConfig("")));
-  const [copied, setCopied] = useState<boolean>();
   const result = readDraft(draft);
   const images = offeredImages().value.map(({ name, title, downloadBytes }) => ({
     value: name,
@@ -98,52 +97,16 @@ export function Editor({ session, onClose }: { session: Session; onClose: () => 
             <button type="submit" class="button primary" disabled={mistake !== undefined}>
               {session.active.value ? "Restart with this machine" : "Start this machine"}
             </button>
-            <Button
-              label={copied === undefined ? "Copy the link" : copied ? "Copied" : "The browser refused"}
-              icon="copy"
+            <CopyButton
+              label="Copy the link"
               disabled={mistake !== undefined}
-              onClick={() => {
-                if ("config" in result) void copyText(linkTo(result.config)).then(setCopied);
-              }}
+              copy={async () => "config" in result && copyText(linkTo(result.config))}
             />
             <Button label="Cancel" onClick={onClose} />
           </div>
         </div>
       </form>
     </Dialog>
-  );
-}
-
-interface DeviceFieldsProps {
-  device: DeviceDraft;
-  mistake: DraftError | undefined;
-  onChange: (device: DeviceDraft) => void;
-  onRemove: () => void;
-}
-
-function DeviceFields({ device, mistake, onChange, onRemove }: DeviceFieldsProps) {
-  const { kind, options } = device;
-  // A file's path is for the command line.
-  const shown = entries(kindOf(kind).options).filter(([, { word }]) => word !== "path");
-  const name = options.id ?? "";
-  return (
-    <fieldset class="device-fields" data-kind={kind}>
-      <legend>
-        <span class="device-kind">{kind}</span> {name}
-      </legend>
-      <div class="fields">
-        {shown.map(([, option]) => (
-          <OptionField
-            key={option.word}
-            option={option}
-            value={options[option.word] ?? ""}
-            error={mistake?.word === option.word ? mistake.error : undefined}
-            onChange={(value) => onChange(withOption(device, option.word, value))}
-          />
-        ))}
-      </div>
-      <Button label={`Remove ${kind} ${name}`.trim()} icon="close" compact onClick={onRemove} />
-    </fieldset>
   );
 }
 

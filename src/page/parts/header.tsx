@@ -1,5 +1,6 @@
 import type { Disks } from "../disks/model.ts";
 import type { StorageUse } from "../disks/usage.ts";
+import type { Networks } from "../network/model.ts";
 import type { Session } from "../session.ts";
 import type { ThemeChoice } from "../theme.ts";
 import { Button } from "./button.tsx";
@@ -7,18 +8,20 @@ import { DeviceList } from "./device-list.tsx";
 import { DisksPanel } from "./disks.tsx";
 import { Guests } from "./guests.tsx";
 import { Mark } from "./icons.tsx";
+import { NetworkPanel } from "./network.tsx";
 import { StateLine } from "./state-line.tsx";
 
 export interface HeaderProps {
   session: Session;
   disks: Disks;
+  networks: Networks;
   use: StorageUse;
   theme: ThemeChoice;
   onConfigure: () => void;
   onFind: () => void;
 }
 
-export function Header({ session, disks, use, theme, onConfigure, onFind }: HeaderProps) {
+export function Header({ session, disks, networks, use, theme, onConfigure, onFind }: HeaderProps) {
   const dark = theme.current.value === "dark";
   return (
     <header class="header">
@@ -31,6 +34,7 @@ export function Header({ session, disks, use, theme, onConfigure, onFind }: Head
         <DeviceList session={session} />
         <Button label="Configure" icon="configure" onClick={onConfigure} />
         <DisksPanel disks={disks} use={use} />
+        <NetworkPanel session={session} networks={networks} />
         <Guests session={session} />
         <span class="divider" />
         <MachineButtons session={session} />

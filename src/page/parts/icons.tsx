@@ -20,6 +20,12 @@ const paths = {
   import: "M8 10.5v-9M5 4.5l3-3 3 3M2.5 9.5v4h11v-4",
   more: "M3.5 8h.01M8 8h.01M12.5 8h.01",
   add: "M8 3v10M3 8h10",
+  network: "M8 5.5v3M3.5 11.5v-3h9v3M6 1.5h4v4H6zM1.5 11.5h4v3h-4zM10.5 11.5h4v3h-4z",
+  networkLost: "M8 5.5v3M3.5 11.5v-3h9v3M6 1.5h4v4H6zM1.5 11.5h4v3h-4zM10.5 11.5h4v3h-4zM1.5 1.5l13 13",
+  plug: "M5.5 1.5v3.5M10.5 1.5v3.5M3.5 5h9v2.5a4.5 4.5 0 0 1-9 0zM8 12v2.5",
+  record: "M8 13.5a5.5 5.5 0 1 0 0-11 5.5 5.5 0 0 0 0 11zM8 9.5a1.5 1.5 0 1 0 0-3 1.5 1.5 0 0 0 0 3z",
+  stop: "M4 4h8v8H4z",
+  download: "M8 1.5v9M5 7.5l3 3 3-3M2.5 9.5v4h11v-4",
   copy: "M5.5 5.5v-3h8v8h-3M2.5 5.5h8v8h-8z",
 } as const;
 

@@ -47,6 +47,7 @@ export function OptionField({ option, value, error, suggestions = [], onChange }
           autocomplete="off"
           autocapitalize="off"
           list={suggestions.length > 0 ? `${id}-list` : undefined}
+          placeholder={option.standardHelp}
           value={value}
           onInput={(event) => onChange(event.currentTarget.value)}
         />

@@ -6,12 +6,15 @@ export interface PanelFieldProps {
   invalid: boolean;
   /** The element that says what is wrong. */
   problemId: string;
+  /** What an empty text means. */
+  placeholder?: string;
   inputRef?: Ref<HTMLInputElement>;
   onInput: (value: string) => void;
 }
 
 /** A text in a panel's form: a name or a size, which no keyboard should correct. */
-export function PanelField({ label, value, invalid, problemId, inputRef, onInput }: PanelFieldProps) {
+export function PanelField(props: PanelFieldProps) {
+  const { label, value, invalid, problemId, placeholder, inputRef, onInput } = props;
   return (
     <label class="panel-field">
       {label}
@@ -22,6 +25,7 @@ export function PanelField({ label, value, invalid, problemId, inputRef, onInput
         autocomplete="off"
         autocapitalize="off"
         value={value}
+        placeholder={placeholder}
         aria-invalid={invalid}
         aria-describedby={problemId}
         onInput={(event) => onInput(event.currentTarget.value)}
