@@ -105,9 +105,20 @@ export class NetDevice extends VirtioDevice implements NetPort {
 
   protected override process(queue: Virtqueue): void {
     const pair = queue.index >> 1;
-    if (this.#isControl(queue)) this.#control.process(queue);
-    else if (queue.index & 1) this.#transmitter.process(queue, pair, pair < this.#receiver.pairs);
-    else this.#receiver.process(pair);
+    const role = this.role(queue.index);
+    if (role === "control") this.#control.process(queue);
+    else if (role === "transmit") this.#transmitter.process(queue, pair, pair < this.#receiver.pairs);
+    else if (role === "receive") this.#receiver.process(pair);
+  }
+
+  /**
+   * What a queue is for (5.1.2): the control queue is behind those of as many pairs as the driver knows of. Undefined for one
+   * that a driver has no use for with what it has negotiated.
+   */
+  role(index: number): "receive" | "transmit" | "control" | undefined {
+    const pairs = this.has(Feature.network.MQ) ? this.#mostPairs : 1;
+    if (index < 2 * pairs) return index & 1 ? "transmit" : "receive";
+    return index === 2 * pairs && this.has(Feature.network.CTRL_VQ) ? "control" : undefined;
   }
 
   protected override onFeatures(): void {
@@ -128,12 +139,6 @@ export class NetDevice extends VirtioDevice implements NetPort {
     this.config.set("status", netStatus(this.#linkUp, false));
     this.#filter.reset();
     this.#receiver.reset();
-  }
-
-  /** 5.1.2: behind the queues of as many pairs as the driver knows of. */
-  #isControl({ index }: Virtqueue): boolean {
-    if (!this.has(Feature.network.CTRL_VQ)) return false;
-    return index === (this.has(Feature.network.MQ) ? 2 * this.#mostPairs : 2);
   }
 
   #showStatus(): void {

@@ -198,7 +198,7 @@ export class Receiver {
     let count = 0;
     for (let room = 0; room < packet.length; count++) {
       const chain = held[count] ?? this.#takeMergeable(lane);
-      if (!chain) return lane.most < packet.length || held.length >= queue.size ? "tooLong" : "later";
+      if (!chain) return lane.couldHold(packet.length) ? "later" : "tooLong";
       room += chain.writer.total;
     }
     setBuffers(packet, count);
@@ -277,9 +277,10 @@ class Lane {
     this.queue = queue;
   }
 
-  /** Bytes that all buffers of the queue may have together, as far as is known. */
-  get most(): number {
-    return this.#largest * this.queue.size;
+  /** Whether all buffers of the queue together may have so many bytes, as far as is known from those that it had. */
+  couldHold(bytes: number): boolean {
+    if (this.#largest === 0) return true;
+    return this.held.length < this.queue.size && this.#largest * this.queue.size >= bytes;
   }
 
   /** Takes the next buffer and holds it. */

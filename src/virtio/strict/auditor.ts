@@ -3,6 +3,7 @@ import { BlockDevice } from "../block.ts";
 import { ConsoleDevice } from "../console.ts";
 import type { VirtioDevice } from "../device.ts";
 import type { GuestMemory } from "../memory.ts";
+import { NetDevice } from "../net.ts";
 import type { VirtioEvent } from "../observer.ts";
 import type { QueueAuditor, Virtqueue } from "../queue.ts";
 import type { RingFeatures } from "../ring/ring.ts";
@@ -11,6 +12,7 @@ import { BlockRequests } from "./block.ts";
 import { Buffers, type RequestAudit } from "./buffers.ts";
 import { checkConfiguration } from "./configuration.ts";
 import { ConsoleRequests } from "./console.ts";
+import { NetRequests } from "./net.ts";
 import { PackedAudit } from "./packed.ts";
 import type { Bus } from "./register-roles.ts";
 import { RegisterAudit } from "./registers.ts";
@@ -55,6 +57,7 @@ class StrictAuditor implements Auditor {
     this.#widths = new WidthAudit(device, bus, this.#report);
     if (device instanceof BlockDevice) this.#requests = new BlockRequests(device, this.#report);
     else if (device instanceof ConsoleDevice) this.#requests = new ConsoleRequests(device, this.#report);
+    else if (device instanceof NetDevice) this.#requests = new NetRequests(device, this.#report);
   }
 
   observe(event: VirtioEvent): void {

@@ -6,8 +6,15 @@ import type { Report } from "./report.ts";
 
 type Access = Extract<VirtioEvent, { type: "access" }>;
 
-/** Fields of configuration spaces that are there with a feature only (5.2.4, 5.3.4). */
+/** Fields of configuration spaces that are there with a feature only (5.1.4, 5.2.4, 5.3.4). */
 const OPTIONAL: Readonly<Record<string, Readonly<Record<string, bigint>>>> = {
+  network: {
+    status: Feature.network.STATUS,
+    max_virtqueue_pairs: Feature.network.MQ,
+    mtu: Feature.network.MTU,
+    speed: Feature.network.SPEED_DUPLEX,
+    duplex: Feature.network.SPEED_DUPLEX,
+  },
   block: {
     size_max: Feature.block.SIZE_MAX,
     seg_max: Feature.block.SEG_MAX,

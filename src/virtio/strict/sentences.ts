@@ -303,10 +303,39 @@ export const SENTENCES = {
   "4.2.4 page": described("GuestPageSize and QueueAlign are powers of two, written before QueuePFN."),
 
   // ---- 5.1 Network ----
+  "5.1.4.2 write": unseen(
+    "The driver writes no field of the configuration space.",
+    "it is reported as a breach of 2.5.1",
+  ),
+  "5.1.4.2 mac": unseen("With VIRTIO_NET_F_MAC the driver's address is `mac`, else one of its own.", INSIDE),
+  "5.1.4.2 status": unseen(
+    "The driver reads the link's status, and takes it for up without the feature.",
+    INSIDE,
+  ),
+  "5.1.4.2 receive": strict("With VIRTIO_NET_F_MTU a frame of that size fits the receive buffers."),
   "5.1.4.2 mtu": always(
     "With VIRTIO_NET_F_MTU no frame without segmentation is longer than the MTU and its header.",
   ),
+  "5.1.4.2 speed": unseen(
+    "The driver takes other values of speed and duplex than the known ones for unknown.",
+    INSIDE,
+  ),
+  "5.1.4.2 negotiate": unseen(
+    "The driver should accept VIRTIO_NET_F_MAC, MTU and STANDBY where they are offered.",
+    "to do without is no mistake",
+  ),
+  "5.1.4.3 endian": unseen(
+    "On a legacy interface status and max_virtqueue_pairs are in the guest's endianness.",
+    X86,
+  ),
+  "5.1.6.1 endian": unseen("On a legacy interface the header is in the guest's endianness.", X86),
+  "5.1.6.1 used": unseen(
+    "On a legacy interface the driver ignores used lengths but those of receive queues.",
+    INSIDE,
+  ),
   "5.1.6.2 frame": described("A packet is a header and a frame of 14 to 65,557 bytes."),
+  "5.1.6.2 transmitq": describedStrict("The driver puts no device-writable buffer into a transmit queue."),
+  "5.1.6.2.1 buffers": strict("In packets to transmit num_buffers is 0."),
   "5.1.6.2.1 csum": always("Without VIRTIO_NET_F_CSUM the driver leaves no checksum to the device."),
   "5.1.6.2.1 gso": always(
     "No gso_type but those of VIRTIO_NET_F_HOST_TSO4 and TSO6, where they were negotiated.",
@@ -315,8 +344,36 @@ export const SENTENCES = {
   "5.1.6.2.1 header": always(
     "Checksum and segment size are inside the frame, and what is to be segmented is TCP, with NEEDS_CSUM.",
   ),
+  "5.1.6.2.1 pseudo": unseen(
+    "Where a checksum is left to the device stands that of the pseudo header, and those before it are right.",
+    "a wrong one makes a wrong checksum, which is its receiver's to notice",
+  ),
+  "5.1.6.2.1 hdrLen": unseen(
+    "The driver should set hdr_len to the length of the headers at least.",
+    "it is a hint: devices must not rely on it, and this one finds the headers itself",
+  ),
+  "5.1.6.2.1 guestHdrLen": unseen("What drivers do with VIRTIO_NET_F_GUEST_HDRLEN.", NEVER_OFFERED),
+  "5.1.6.2.1 flags": strict("The driver sets none of the flags but NEEDS_CSUM."),
+  "5.1.6.3 receiveq": describedStrict("The driver puts no device-readable buffer into a receive queue."),
   "5.1.6.3.1 header": always(
     "With VIRTIO_NET_F_MRG_RXBUF a receive buffer has room for the header at least.",
+  ),
+  "5.1.6.3.1 size": unseen(
+    "Without VIRTIO_NET_F_MRG_RXBUF receive buffers should have 1,526 bytes, or 65,562 with segmentation.",
+    "smaller ones are no mistake; those too small for the MTU are reported under 5.1.4.2",
+  ),
+  "5.1.6.3.1 populate": unseen(
+    "Each receive queue that is used should have buffers.",
+    "it may get them at any time",
+  ),
+  "5.1.6.4.2 flags": unseen("The driver ignores flags that it does not know.", INSIDE),
+  "5.1.6.4.2 fields": unseen(
+    "The driver uses csum_start and csum_offset only where the flags say so.",
+    INSIDE,
+  ),
+  "5.1.6.4.2 rely": unseen(
+    "The driver relies neither on hdr_len nor on a checksum that nobody has looked at.",
+    INSIDE,
   ),
   "5.1.6.5 command": described(
     "A command is class, command and their data, as there are, and a byte for the ack.",
@@ -328,16 +385,39 @@ export const SENTENCES = {
   "5.1.6.5.2.2 negotiated": always(
     "MAC addresses are commanded only with VIRTIO_NET_F_CTRL_RX, the device's own with CTRL_MAC_ADDR.",
   ),
+  "5.1.6.5.2.2 set": unseen(
+    "With VIRTIO_NET_F_CTRL_RX the driver sets its address if it is not `mac`.",
+    "a driver that does not is not seen to have another one",
+  ),
   "5.1.6.5.2.2 table": always("The first list of addresses has no multicast address, the second no other."),
+  "5.1.6.5.2.3 endian": unseen(
+    "On a legacy interface the lists' lengths are in the guest's endianness.",
+    X86,
+  ),
   "5.1.6.5.3 negotiated": described("VLANs are commanded only with VIRTIO_NET_F_CTRL_VLAN."),
   "5.1.6.5.3 id": described("A VLAN is a number of 12 bits."),
+  "5.1.6.5.3.2 endian": unseen("On a legacy interface a VLAN is in the guest's endianness.", X86),
   "5.1.6.5.4 negotiated": described("ANNOUNCE_ACK is for VIRTIO_NET_F_GUEST_ANNOUNCE."),
+  "5.1.6.5.4.1 announce": unseen(
+    "When ANNOUNCE is set the driver tells its peers, and sends ANNOUNCE_ACK.",
+    "there is no time within which it has to",
+  ),
   "5.1.6.5.6 negotiated": described("VQ_PAIRS_SET is for VIRTIO_NET_F_MQ."),
   "5.1.6.5.6.1 configured": always("Queues are configured before VQ_PAIRS_SET enables them."),
   "5.1.6.5.6.1 count": always("VQ_PAIRS_SET asks for 1 to max_virtqueue_pairs pairs."),
   "5.1.6.5.6.1 pairs": always("Packets are queued only in transmit queues that VQ_PAIRS_SET has enabled."),
+  "5.1.6.5.6.3 endian": unseen("On a legacy interface virtqueue_pairs is in the guest's endianness.", X86),
+  "5.1.6.5.7 rss": unseen("What drivers do with VIRTIO_NET_F_RSS and with hashes.", NEVER_OFFERED),
   "5.1.6.5.8 negotiated": described("Offloads are commanded only with VIRTIO_NET_F_CTRL_GUEST_OFFLOADS."),
   "5.1.6.5.8.2 negotiated": always("No offload is enabled whose feature was not negotiated."),
+  "5.1.6.5.8.3 endian": unseen("On a legacy interface the offloads are in the guest's endianness.", X86),
+  "5.1.6.5.9 coalescing": unseen("What drivers do with VIRTIO_NET_F_NOTF_COAL.", NEVER_OFFERED),
+  "5.1.6.6 header": strict(
+    "On a legacy interface without VIRTIO_F_ANY_LAYOUT the header is one descriptor, and the data comes in others.",
+  ),
+  "5.1.6.6 control": strict(
+    "On a legacy interface without VIRTIO_F_ANY_LAYOUT class and command are one descriptor, and the ack is one.",
+  ),
 
   // ---- 5.2 Block ----
   "5.2.4.1 endian": unseen(
