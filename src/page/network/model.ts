@@ -1,4 +1,4 @@
-import { effect, signal } from "@preact/signals";
+import { signal } from "@preact/signals";
 import type { MachineConfig } from "../../config/types.ts";
 import type { NetworkStatus } from "../../worker/protocol.ts";
 import { linkTo } from "../link.ts";
@@ -41,9 +41,9 @@ export class Networks {
       onLost: (network) => this.#lost(network),
       onBack: (network) => this.#back(network),
     });
-    effect(() => {
-      this.list.value = session.networks.value;
-      steady.see(session.networks.value);
+    session.networks.subscribe((networks) => {
+      this.list.value = networks;
+      steady.see(networks);
     });
   }
 
@@ -115,15 +115,20 @@ export class Networks {
   }
 
   async #act(id: string, done: string, work: () => Promise<void>): Promise<void> {
-    const others = Object.fromEntries(Object.entries(this.problems.value).filter(([other]) => other !== id));
-    this.problems.value = others;
+    this.#complain(id, undefined);
     try {
       await work();
       this.said.value = done;
     } catch (error) {
-      this.problems.value = { ...others, [id]: error instanceof Error ? error.message : String(error) };
+      this.#complain(id, error instanceof Error ? error.message : String(error));
     }
     await this.refresh().catch(() => undefined);
+  }
+
+  /** Notes what was refused; undefined takes it back. */
+  #complain(id: string, problem: string | undefined): void {
+    const others = Object.entries(this.problems.value).filter(([other]) => other !== id);
+    this.problems.value = Object.fromEntries(problem === undefined ? others : [...others, [id, problem]]);
   }
 
   #lost(network: NetworkStatus): void {
