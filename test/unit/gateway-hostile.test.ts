@@ -8,9 +8,9 @@ import { BROADCAST, newPacket } from "../../src/net/ethernet.ts";
 import { icmpPacket } from "../../src/net/icmp.ts";
 import { ipPacket, type Route } from "../../src/net/ip.ts";
 import { packetFault } from "../../src/net/offload.ts";
-import { tcpPacket } from "../../src/net/tcp.ts";
+import { parseTcp, type SegmentHeader, TcpFlag, tcpPacket } from "../../src/net/tcp.ts";
 import { udpPacket } from "../../src/net/udp.ts";
-import { GUEST, GUEST6, MAC, settle, TestGuest, TestPeer } from "./gateway-guest.ts";
+import { GUEST, GUEST6, ipOf, MAC, settle, TestGuest, TestPeer } from "./gateway-guest.ts";
 
 const guest = () =>
   new TestGuest({ http: true, fetch: () => Promise.resolve(new Response("x".repeat(5000))) });
@@ -117,6 +117,61 @@ describe("a hostile guest", () => {
         },
       ),
       { numRuns: 150 },
+    );
+  });
+
+  it("gets sense out of a connection, however it goes on after the handshake", async () => {
+    const delta = fc.oneof(fc.integer({ min: -3, max: 3 }), fc.integer({ min: -70_000, max: 400_000 }), u32);
+    const step = fc.record({
+      sequence: delta,
+      acknowledgement: delta,
+      flags: fc.oneof(fc.constant(TcpFlag.ACK), fc.integer({ min: 0, max: 63 })),
+      window: fc.oneof(fc.constantFrom(0, 1, 0xffff), u16),
+      length: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 3000 })),
+      wait: fc.constantFrom("no", "turn", "timer"),
+    });
+    const request = new TextEncoder().encode("GET / HTTP/1.1\r\nHost: a.b\r\n\r\n");
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 40, size: "max" }), async (steps) => {
+        const one = guest();
+        const to = one.route({ destination: POOL });
+        const none = { maximum: undefined, scale: undefined };
+        const ports = { sourcePort: 9, destinationPort: 80 };
+        const send = (header: Omit<SegmentHeader, keyof typeof ports>, data: Uint8Array): void => {
+          const packet = tcpPacket(to, { ...ports, ...header }, data.length, 1460);
+          packet.set(data, packet.length - data.length);
+          one.gateway.handle(packet);
+        };
+        send(
+          { sequence: 99, acknowledgement: 0, flags: TcpFlag.SYN, window: 5000, maximum: 500, scale: 2 },
+          new Uint8Array(0),
+        );
+        const opened = parseTcp(one.inbox[0]!, ipOf(one.inbox[0]!), true);
+        assert.ok(typeof opened !== "string");
+        const ours = opened.sequence + 1;
+        send({ sequence: 100, acknowledgement: ours, flags: TcpFlag.ACK, window: 5000, ...none }, request);
+        assert.equal(one.gateway.connections, 1);
+        for (const { sequence, acknowledgement, length, wait, ...rest } of steps) {
+          one.inbox = [];
+          const data = new Uint8Array(length);
+          const header = {
+            ...rest,
+            ...none,
+            sequence: 100 + request.length + sequence,
+            acknowledgement: ours + acknowledgement,
+          };
+          send(header, data);
+          if (wait === "timer") one.clock.next();
+          if (wait !== "no") await settle(1);
+          assert.ok(one.inbox.length <= 20, `${one.inbox.length} packets`);
+          for (const answer of one.inbox) assert.equal(packetFault(answer), undefined);
+        }
+        // Whatever it was, with nobody there any more it ends.
+        for (let i = 0; i < 100 && one.clock.next(); i++) await settle(1);
+        assert.equal(one.gateway.connections, 0);
+        assert.equal(one.clock.pending, 0);
+      }),
+      { numRuns: 40 },
     );
   });
 

@@ -95,7 +95,11 @@ export class Names {
       const bytes = parseAddress(address);
       return label && bytes && label !== "gateway" ? [{ label, address: bytes }] : [];
     });
-    return [...own, ...others];
+    // The guest is among the members and has a lease, too.
+    const known = new Map(
+      [...own, ...others].map((host) => [`${host.label} ${addressText(host.address)}`, host]),
+    );
+    return [...known.values()];
   }
 }
 
