@@ -3,7 +3,9 @@ import { parseMac } from "./mac-address.ts";
 
 /** What a member said, with its values checked. */
 export type Control =
-  { type: "hello"; name: string; mac: number; window: number } | { type: "credit"; bytes: number };
+  | { type: "hello"; name: string; mac: number; window: number }
+  | { type: "credit"; bytes: number }
+  | { type: "ping" };
 
 /** Letters of a name; what is more is cut off. It is shown to others. */
 const LONGEST_NAME = 40;
@@ -24,6 +26,7 @@ export function parseControl(text: Buffer): Control | string {
   const { type } = message as { type?: unknown };
   if (type === "hello") return parseHello(message);
   if (type === "credit") return parseCredit(message);
+  if (type === "ping") return { type };
   return "A message has a type that this relay does not know.";
 }
 

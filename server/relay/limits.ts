@@ -60,18 +60,21 @@ export const MOST_ADDRESSES = 8;
 /** Milliseconds after which an address that nobody sent from is forgotten. */
 export const AGEING = 5 * 60_000;
 
-/** Milliseconds until a member that speaks the extended protocol has to say hello. */
-export const HELLO_WITHIN = 10_000;
+/** Milliseconds that a relay waits for its members. */
+export interface Patience {
+  /** For the hello of one that speaks the extended protocol. */
+  hello: number;
+  /** Between pings; who leaves {@link MOST_MISSED} of them unanswered is gone. */
+  ping: number;
+  /** For an answer, when another member wants the MAC address that this one has. */
+  probe: number;
+  /** For the other side to close as well. */
+  close: number;
+}
 
-/** Milliseconds between pings; who leaves {@link MOST_MISSED} of them unanswered is gone. */
-export const PING_EVERY = 30_000;
+export const PATIENCE: Patience = { hello: 10_000, ping: 30_000, probe: 4000, close: 2000 };
+
 export const MOST_MISSED = 2;
-
-/** Milliseconds to answer when another member wants the MAC address that this one has. */
-export const PROBE_WITHIN = 4000;
-
-/** Milliseconds for the other side to close as well. */
-export const CLOSE_WITHIN = 2000;
 
 /** Of the URL in a request; its parts are much shorter. */
 export const LONGEST_URL = 1024;

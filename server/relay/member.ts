@@ -11,14 +11,7 @@ import { HEADER, isPlain } from "../../src/net/packet.ts";
 import { Bucket } from "./bucket.ts";
 import { type Control, parseControl } from "./control.ts";
 import { refuse } from "./inspect.ts";
-import {
-  CONTROL_RATE,
-  HELLO_WITHIN,
-  MOST_ADDRESSES,
-  MOST_MISSED,
-  PROBE_WITHIN,
-  RATE_BURST,
-} from "./limits.ts";
+import { CONTROL_RATE, MOST_ADDRESSES, MOST_MISSED, RATE_BURST } from "./limits.ts";
 import { macAt, macText } from "./mac-address.ts";
 import type { Refusal } from "./metrics.ts";
 import { Outbox } from "./outbox.ts";
@@ -76,7 +69,11 @@ export class Member implements Port {
     );
     socket.once("close", () => this.#dispose());
     if (isPlain) this.#join(undefined);
-    else this.#helloTimer = setTimeout(() => this.end("silent", "protocol", "No hello came."), HELLO_WITHIN);
+    else
+      this.#helloTimer = setTimeout(
+        () => this.end("silent", "protocol", "No hello came."),
+        shared.patience.hello,
+      );
   }
 
   deliver(packet: Uint8Array): void {
@@ -135,10 +132,10 @@ export class Member implements Port {
     // Whoever is not being read from has just sent a lot, and could not answer.
     if (this.#probeTimer !== undefined || this.#pauseTimer !== undefined) return;
     this.#ping();
-    this.#probeTimer = setTimeout(() => this.#die(), PROBE_WITHIN);
+    this.#probeTimer = setTimeout(() => this.#die(), this.#shared.patience.probe);
   }
 
-  /** Called every PING_EVERY: asks for a sign of life, and ends who has not given one. */
+  /** Called after each `ping` of the relay's patience: asks for a sign of life, and ends who has not given one. */
   check(now: number): void {
     const { idle } = this.#shared.limits;
     if (idle > 0 && now - this.#lastPacket > idle) this.end("idle", "idle", "No packets came for too long.");
@@ -193,6 +190,7 @@ export class Member implements Port {
     const message = parseControl(text);
     if (typeof message === "string") this.end("protocol", "protocol", message);
     else if (message.type === "hello") this.#onHello(message);
+    else if (message.type === "ping") this.tell(PONG);
     else this.#outbox.credit(message.bytes);
   }
 
@@ -329,6 +327,8 @@ export class Member implements Port {
     if (wasHere) this.#shared.log.info("A member left.", { room: this.#room.name, member: this.id });
   }
 }
+
+const PONG = JSON.stringify({ type: "pong" } satisfies FromRelay);
 
 /** The packet that was cut last: in a flood it is the same for all plain members. */
 let lastPacket: Uint8Array | undefined;

@@ -94,11 +94,12 @@ export function metricsText(counters: Counters, gauges: Gauges): string {
   ].join("");
 }
 
-const gauge = (name: string, help: string, value: number) => metric(name, help, "gauge", [["", value]]);
+export const gauge = (name: string, help: string, value: number) =>
+  metric(name, help, "gauge", [["", value]]);
 const counter = (name: string, help: string, value: number) => metric(name, help, "counter", [["", value]]);
 
 /** Labels are words of ours: nothing in them needs escaping. */
-function labelled(name: string, help: string, label: string, values: Record<string, number>): string {
+export function labelled(name: string, help: string, label: string, values: Record<string, number>): string {
   const samples = Object.entries(values).map(
     ([value, count]) => [`{${label}="${value}"}`, count] as [string, number],
   );

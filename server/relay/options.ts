@@ -1,6 +1,7 @@
 import { LONGEST_FRAME } from "../../src/net/packet.ts";
 import { type Limits, MOST_MEMBERS_PER_ROOM, STANDARD } from "./limits.ts";
 import { type Level, LEVELS } from "./log.ts";
+import { UPLINK_HELP, UPLINK_OPTIONS, uplinkSettings, type UplinkSettings } from "./uplink/options.ts";
 
 /** What a person says about a relay, on the command line and in the environment. */
 export interface RelaySettings {
@@ -14,6 +15,8 @@ export interface RelaySettings {
   nats: string | undefined;
   /** Where members of other relays find this one. */
   url: string | undefined;
+  /** Undefined: no room has a way out. */
+  uplink: UplinkSettings | undefined;
   level: Level;
   format: "json" | "plain" | undefined;
 }
@@ -37,6 +40,7 @@ export const RELAY_OPTIONS = {
   idle: { type: "string" },
   nats: { type: "string" },
   url: { type: "string" },
+  ...UPLINK_OPTIONS,
   log: { type: "string" },
   "log-format": { type: "string" },
 } as const;
@@ -59,6 +63,7 @@ export const RELAY_HELP = `  --origin ORIGIN               pages from there may 
   --idle SECONDS                send members away that send nothing for so long; never unless given
   --nats URL                    share the rooms with other relays over a NATS server (also RELAY_NATS)
   --url URL                     wss://… where members of the other relays find this one
+${UPLINK_HELP}
   --log LEVEL                   ${LEVELS.join(", ")}; info unless given
   --log-format FORMAT           json or plain; unless given plain on a terminal, json otherwise`;
 
@@ -102,6 +107,7 @@ export function relaySettings(values: Values, environment: NodeJS.ProcessEnv): R
     behindProxy: values["behind-proxy"] ?? false,
     nats: nats === undefined ? undefined : parseUrl(nats, "--nats", ["nats:", "tls:"]),
     url: values.url === undefined ? undefined : parseUrl(values.url, "--url", ["ws:", "wss:"]),
+    uplink: uplinkSettings(values, environment),
     level: oneOf("log", values.log ?? "info", LEVELS),
     format:
       values["log-format"] === undefined ? undefined : oneOf("log-format", values["log-format"], FORMATS),

@@ -5,7 +5,7 @@ import { type WebSocket, WebSocketServer } from "ws";
 import { CloseCode, LONGEST_BATCH, SUBPROTOCOL } from "../../src/net/relay-protocol.ts";
 import { admit, type Doors, type Refused } from "./admission.ts";
 import { clientOf, Clients } from "./clients.ts";
-import { CLOSE_WITHIN, type Limits, LONGEST_URL, MOST_PIECES, PING_EVERY } from "./limits.ts";
+import { type Limits, LONGEST_URL, MOST_PIECES, PATIENCE, type Patience } from "./limits.ts";
 import type { Log } from "./log.ts";
 import { Member } from "./member.ts";
 import { Counters, type Gauges, METRICS_TYPE, metricsText, type Refusal } from "./metrics.ts";
@@ -19,10 +19,13 @@ export interface RelayOptions {
   limits: Limits;
   doors: Doors;
   log: Log;
+  patience?: Partial<Patience>;
   /** The way out of a room, if it has one; of one factory for as long as the room has members. */
   uplinkOf?: (room: string) => UplinkFactory | undefined;
-  /** Other relays that have the same rooms. */
-  sharing?: Sharing;
+  /** All of these: they end with the relay. */
+  uplinks?: readonly UplinkFactory[];
+  /** Begins to share its rooms with other relays. */
+  shareOver?: (parts: { turn: Turn; counters: Counters; log: Log }) => Sharing;
 }
 
 /** Rooms, and who may come into them: what stands behind a path of an HTTP server. */
@@ -40,21 +43,25 @@ export class Relay {
   #closing: Promise<void> | undefined;
 
   constructor(options: RelayOptions) {
-    const { limits, log, sharing, uplinkOf = () => undefined } = options;
+    const { limits, log, patience: some, shareOver, uplinkOf = () => undefined } = options;
     this.#options = options;
     this.#clients = new Clients(limits);
+    const { counters } = this;
+    const turn = new Turn();
+    const patience = { ...PATIENCE, ...some };
     this.#shared = {
       limits,
-      counters: this.counters,
+      patience,
+      counters,
       log,
-      turn: new Turn(),
+      turn,
       pool: { held: 0, most: limits.queues },
-      sharing,
+      sharing: shareOver?.({ turn, counters, log }),
       uplinkOf,
     };
     // What it takes beyond those of @types/ws.
     const more = {
-      closeTimeout: CLOSE_WITHIN,
+      closeTimeout: patience.close,
       maxBufferedChunks: MOST_PIECES.chunks,
       maxFragments: MOST_PIECES.fragments,
     };
@@ -67,7 +74,7 @@ export class Relay {
       handleProtocols: chooseProtocol,
       ...more,
     });
-    this.#chores = setInterval(() => this.#doChores(), PING_EVERY);
+    this.#chores = setInterval(() => this.#doChores(), patience.ping);
     this.#chores.unref();
   }
 
@@ -103,7 +110,8 @@ export class Relay {
   answer(request: IncomingMessage, response: ServerResponse): boolean {
     const path = request.url?.split("?", 1)[0];
     if (path === "/metrics") {
-      send(response, 200, METRICS_TYPE, metricsText(this.counters, this.gauges));
+      const uplinks = (this.#options.uplinks ?? []).map((uplink) => uplink.metrics());
+      send(response, 200, METRICS_TYPE, [metricsText(this.counters, this.gauges), ...uplinks].join(""));
       return true;
     }
     if (path !== "/health") return false;
@@ -123,11 +131,11 @@ export class Relay {
       connections: this.#clients.connections,
       macs: rooms.reduce((sum, { table }) => sum + table.size, 0),
       queuedBytes: this.#shared.pool.held,
-      shared: this.#options.sharing?.state,
+      shared: this.#shared.sharing?.state,
     };
   }
 
-  /** Says farewell to its members, and cuts those that do not answer within {@link CLOSE_WITHIN}. Never rejects. */
+  /** Says farewell to its members, and cuts those that do not answer for too long. Never rejects. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -186,17 +194,19 @@ export class Relay {
     clearInterval(this.#chores);
     this.#options.log.info("The relay ends.", { members: this.gauges.members });
     // First, so that the others have nobody here in their rosters when ours come to them.
-    await this.#options.sharing?.close();
+    const farewell = this.#shared.sharing?.close();
     for (const member of this.#members) member.leaving();
     await new Promise<void>((resolve) => {
       const late = setTimeout(() => {
         for (const webSocket of this.#server.clients) webSocket.terminate();
-      }, CLOSE_WITHIN);
+      }, this.#shared.patience.close);
       this.#server.close(() => {
         clearTimeout(late);
         resolve();
       });
     });
+    await farewell;
+    await Promise.all((this.#options.uplinks ?? []).map((uplink) => uplink.dispose()));
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Limits } from "./limits.ts";
+import type { Limits, Patience } from "./limits.ts";
 import type { Log } from "./log.ts";
 import type { Counters } from "./metrics.ts";
 import type { Pool } from "./outbox.ts";
@@ -9,6 +9,7 @@ import type { UplinkFactory } from "./uplink.ts";
 /** What all rooms and members of a relay have in common. */
 export interface Shared {
   readonly limits: Limits;
+  readonly patience: Patience;
   readonly counters: Counters;
   readonly log: Log;
   readonly turn: Turn;

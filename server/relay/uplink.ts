@@ -20,6 +20,8 @@ export interface UplinkFactory {
   attach(member: UplinkMember, port: UplinkPort): Promise<MemberUplink> | MemberUplink;
   /** Ends all that is still attached. Called once, when the relay has closed its members. */
   dispose(): Promise<void>;
+  /** What it has to say in Prometheus' text format, as whole lines. */
+  metrics(): string;
 }
 
 export interface UplinkMember {

@@ -33,7 +33,9 @@ export type FromMember =
       window?: number;
     }
   /** So many bytes of batches were dealt with. */
-  | { type: "credit"; bytes: number };
+  | { type: "credit"; bytes: number }
+  /** A sign of life is wanted: a page does not see the pings of WebSocket. */
+  | { type: "ping" };
 
 export type FromRelay =
   | {
@@ -51,7 +53,9 @@ export type FromRelay =
   /** Somebody came, went or has another address, or a relay did: all that are here, and the other relays as in `welcome`. */
   | { type: "members"; members: Member[]; others?: string[] }
   /** The relay is about to end: go to another one. */
-  | { type: "leaving" };
+  | { type: "leaving" }
+  /** The answer to a ping, unless so much waits for the member that this is sign enough. */
+  | { type: "pong" };
 
 /** One of those in a room. */
 export interface Member {
