@@ -1,5 +1,5 @@
 /** Ringside from a program in Node: the machine of a link, headless. See {@link openMachine}. */
-export { openMachine, type OpenMachine, type OpenOptions, type RunResult } from "./open.ts";
+export { openMachine, type OpenMachine, type OpenNetwork, type OpenOptions, type RunResult } from "./open.ts";
 export { listImages, loadImage, IMAGES_FOLDER, type ListedImage } from "./images.ts";
 export { parseConfig, formatConfig } from "../config/grammar.ts";
 export { defaultMachine } from "../config/defaults.ts";
@@ -13,6 +13,9 @@ export type {
   DeviceDescription,
   DriverViolation,
   MachineCounters,
+  NetworkDescription,
 } from "../machine/machine.ts";
+export type { WireCounters, WireStatus } from "../backends/net/wire.ts";
+export type { Member } from "../net/relay-protocol.ts";
 export { DiskError } from "../backends/disk/errors.ts";
 export type { ConsoleSink } from "../virtio/console.ts";

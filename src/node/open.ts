@@ -12,7 +12,9 @@ import {
   Machine,
   type MachineCounters,
   type MachineState,
+  type NetworkDescription,
 } from "../machine/machine.ts";
+import type { Wire, WireStatus } from "../backends/net/wire.ts";
 import type { ConsoleSink } from "../virtio/console.ts";
 import type { Observer } from "../virtio/observer.ts";
 import { checkFilesOnce } from "./disk-files.ts";
@@ -20,6 +22,7 @@ import { type DiskSurroundings, closeDisks, openDisks } from "./disks.ts";
 import { IMAGES_FOLDER, loadImage } from "./images.ts";
 import { CollectingSink } from "./sinks.ts";
 import { loadWasm } from "./wasm.ts";
+import { closeWires, openWires } from "./wires.ts";
 
 export interface OpenOptions {
   /** Takes the guest's terminal: the earliest kernel messages, then hvc0. Dropped unless given. */
@@ -78,6 +81,7 @@ export async function openMachine(
   checkFits(parsed, image.manifest);
   const surroundings = { images: options.images ?? IMAGES_FOLDER, onMessage: options.onMessage };
   const disks = await openDisks(parsed, surroundings);
+  const wires = openWires(parsed, surroundings);
   const states = new States(options.onState);
   let machine: Machine | undefined;
   try {
@@ -86,6 +90,7 @@ export async function openMachine(
       image,
       wasm,
       disks,
+      wires,
       terminal: options.terminal ?? { write: () => undefined },
       ...(options.terminalSize && { terminalSize: options.terminalSize }),
       ...(options.observer && { observer: options.observer }),
@@ -95,24 +100,37 @@ export async function openMachine(
     });
     await machine.start();
   } catch (error) {
-    // A machine that was made has the disks, and closes them.
-    await (machine === undefined ? closeDisks(disks) : machine.dispose());
+    // A machine that was made has disks and wires, and closes them.
+    await (machine === undefined ? Promise.all([closeDisks(disks), closeWires(wires)]) : machine.dispose());
     throw error;
   }
-  return new OpenMachine(image.manifest, machine, states, surroundings);
+  return new OpenMachine(image.manifest, machine, wires, states, surroundings);
+}
+
+/** A network device and its wire, as they are at one moment. */
+export interface OpenNetwork extends NetworkDescription {
+  status: WireStatus;
 }
 
 /** A machine that is switched on. Whoever opened it disposes of it. */
 export class OpenMachine {
   readonly image: ImageManifest;
   readonly #machine: Machine;
+  readonly #wires: ReadonlyMap<string, Wire>;
   readonly #states: States;
   readonly #surroundings: DiskSurroundings;
 
   /** Use {@link openMachine}. */
-  constructor(image: ImageManifest, machine: Machine, states: States, surroundings: DiskSurroundings) {
+  constructor(
+    image: ImageManifest,
+    machine: Machine,
+    wires: ReadonlyMap<string, Wire>,
+    states: States,
+    surroundings: DiskSurroundings,
+  ) {
     this.image = image;
     this.#machine = machine;
+    this.#wires = wires;
     this.#states = states;
     this.#surroundings = surroundings;
   }
@@ -207,6 +225,13 @@ export class OpenMachine {
 
   counters(): MachineCounters {
     return this.#machine.counters();
+  }
+
+  /** The network devices, and how that is what they are plugged into. */
+  networks(): OpenNetwork[] {
+    return this.#machine
+      .networks()
+      .map((network) => ({ ...network, status: this.#wires.get(network.id)!.status }));
   }
 
   /** What the guest's drivers broke of virtio 1.3, each sentence once for each device and queue. See `OpenOptions.strict`. */

@@ -40,3 +40,13 @@ export interface WireCounters {
   /** How often the connection was lost. */
   losses: number;
 }
+
+/** A wire with others at it: a gateway may stand in front. */
+export interface SharedWire extends Wire {
+  /** Somebody there gives the guest an address and a way out. */
+  readonly hasUplink: boolean;
+}
+
+export function noWireCounters(): WireCounters {
+  return { packetsIn: 0, bytesIn: 0, packetsOut: 0, bytesOut: 0, dropped: 0, losses: 0 };
+}
