@@ -191,6 +191,12 @@ describe("the gateway's DHCP", () => {
     assert.equal(guest.leases.at(-1), undefined);
   });
 
+  it("names a guest that brings no name", () => {
+    const guest = new TestGuest({ name: `Åke's ${"very ".repeat(100)}own` });
+    const { options } = offer(guest, dhcp(DhcpType.DISCOVER))!;
+    assert.match(Buffer.from(options.get(12)!).toString(), /^ke-s-(very-){11}ver$/);
+  });
+
   it("has different addresses for guests, none of them special", () => {
     const seen = new Set<string>();
     for (let attempt = 0; attempt < GUESTS; attempt += 1) {

@@ -111,7 +111,7 @@ export class DhcpServer {
     }
     this.#setLease(hardware, client, {
       address: addressText(address),
-      hostname: hostnameOf(message) ?? this.#options.name,
+      hostname: this.#hostname(message),
     });
     this.#answer(message, DhcpType.ACK, address);
   }
@@ -152,7 +152,7 @@ export class DhcpServer {
 
   #configuration(message: DhcpMessage): (readonly [number, Uint8Array])[] {
     const text = (value: string) => new TextEncoder().encode(value);
-    const hostname = hostnameOf(message) ?? this.#options.name;
+    const hostname = this.#hostname(message);
     const mtu = new Uint8Array(2);
     set16(mtu, 0, this.#options.mtu);
     return [
@@ -166,6 +166,12 @@ export class DhcpServer {
       ...(hostname ? [[DhcpOption.HOST_NAME, text(hostname)] as const] : []),
       ...clientIdentifier(message),
     ];
+  }
+
+  /** The client's own, or the one that a person has given to the machine, as one label. */
+  #hostname(message: DhcpMessage): string | undefined {
+    const { name } = this.#options;
+    return hostnameOf(message) ?? (name === undefined ? undefined : labelOf(name));
   }
 
   #send(message: DhcpMessage, payload: Uint8Array, to: Uint8Array): void {
