@@ -24,8 +24,8 @@ export function gatewayPage({ client, hosts, http, mtu }: PageFacts): string {
   });
   const out = http
     ? `<li>HTTP to hosts outside, for as far as the fetch of whoever runs this machine reaches: in a page, to servers that allow
-  other pages to read them (CORS). <code>http://NAME/</code> goes by itself; for https set
-  <code>http_proxy=http://${gateway}:${PROXY_PORT}</code> and ask the proxy for the https:// URL.</li>
+  other pages to read them (CORS). <code>http://NAME/</code> goes by itself. For https ask the proxy at ${gateway}:${PROXY_PORT}, in plain text:
+  <code>printf 'GET https://NAME/ HTTP/1.0\\r\\n\\r\\n' | nc ${gateway} ${PROXY_PORT}</code></li>
 <li>Not: TLS from within this machine, other ports, UDP, ping to outside.</li>`
     : `<li>There is no way out of this network.</li>`;
   return `<!doctype html>
