@@ -15,8 +15,6 @@ export const tools = {
   /** Reads captures. */
   tshark: { package: "tshark", path: "usr/bin/tshark", trial: ["--version"] },
   iperf3: { package: "iperf3", path: "usr/bin/iperf3", trial: ["--version"] },
-  /** A DNS server. */
-  dnsmasq: { package: "dnsmasq-base", path: "usr/sbin/dnsmasq", trial: ["--version"] },
   /** For network namespaces. */
   ip: { package: "iproute2", path: "bin/ip", trial: ["-Version"] },
 } as const satisfies Record<string, Tool>;

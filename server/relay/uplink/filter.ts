@@ -19,8 +19,8 @@ export interface Guest {
   mac: Uint8Array;
   /** The only IPv4 address that it may use. */
   address: Uint8Array;
-  /** It may ask the gateway for names. */
-  dns: boolean;
+  /** Who answers what it asks the gateway; undefined: nobody. */
+  dns: Uint8Array | undefined;
 }
 
 export type Judgement =
@@ -28,6 +28,8 @@ export type Judgement =
   | { verdict: "pass"; ip: Ip | undefined }
   /** To passt, with its UDP port or echo identifier translated. */
   | { verdict: "translate"; ip: Ip }
+  /** To passt, for the DNS server. */
+  | { verdict: "dns"; ip: Ip }
   /** To passt, a DHCP message. */
   | { verdict: "dhcp"; ip: Ip }
   /** A ping of the gateway. */
@@ -82,7 +84,7 @@ function judgeIpv4(packet: Uint8Array, ip: Ip, guest: Guest, reach: Reach): Judg
   }
   if (!sameBytes(ip.source, guest.address)) return drop("foreign", ip);
   if (sameBytes(ip.destination, GATEWAY)) {
-    if (guest.dns && ip.protocol === Protocol.UDP && port === DNS_PORT) return { verdict: "translate", ip };
+    if (guest.dns && ip.protocol === Protocol.UDP && port === DNS_PORT) return { verdict: "dns", ip };
     if (isEcho(packet, ip)) return { verdict: "echo", ip };
     return drop("private", ip);
   }

@@ -1,15 +1,15 @@
 /** One member's way out: what it sends is judged, what may go on passes through a passt of its own, and answers come back. */
 import { arpPacket, ArpOperation } from "../../../src/net/arp.ts";
 import { get16, sameBytes, set16 } from "../../../src/net/bytes.ts";
-import { DhcpOption, DhcpType, parseDhcp } from "../../../src/net/dhcp.ts";
+import { checksum } from "../../../src/net/checksum.ts";
+import { DhcpOption, DhcpPort, DhcpType, parseDhcp } from "../../../src/net/dhcp.ts";
 import { BROADCAST, EtherType, etherTypeOf } from "../../../src/net/ethernet.ts";
 import { GATEWAY, GATEWAY6, GATEWAY_MAC } from "../../../src/net/guest-network.ts";
 import { icmpError, icmpPacket, Icmp6Type, IcmpType } from "../../../src/net/icmp.ts";
-import { parseIp, Protocol, routeBack, type Ip, type Route } from "../../../src/net/ip.ts";
+import { IP_AT, parseIp, Protocol, routeBack, type Ip, type Route } from "../../../src/net/ip.ts";
 import { toPlain } from "../../../src/net/offload.ts";
 import { HEADER } from "../../../src/net/packet.ts";
 import type { MemberUplink, UplinkPort } from "../uplink.ts";
-import { isDhcpAnswer, nameGateway } from "./dhcp-answer.ts";
 import { DNS_PORT, judge, type Guest } from "./filter.ts";
 import { FrameStream } from "./frame-stream.ts";
 import type { Passt } from "./passt.ts";
@@ -33,6 +33,11 @@ const PASST_LONGEST = 65535;
 /** Milliseconds that passt may take to answer the first time. */
 const START_WITHIN = 5000;
 const DHCPV6_SERVER = 547;
+/** Whom the guest takes for the gateway: a key that no address is. */
+const DNS_SERVER = "dns";
+/** Where the addresses of an IPv4 header are. */
+const SOURCE4 = IP_AT + 12;
+const DESTINATION4 = IP_AT + 16;
 /** Codes of "unreachable": somebody forbids it (RFC 1812, 5.2.7.1; RFC 4443, 3.1). */
 const PROHIBITED = { v4: 13, v6: 1 } as const;
 
@@ -90,6 +95,7 @@ export class MemberLink implements MemberUplink {
     const { verdict, ip } = judgement;
     if (verdict === "pass") this.#pass(packet, ip);
     else if (verdict === "translate") this.#translate(packet, ip);
+    else if (verdict === "dns") this.#translate(packet, ip, guest.dns);
     else if (verdict === "echo") this.#echo(packet, ip);
     else if (verdict === "drop") this.#drop(judgement.reason, packet, ip);
     else if (this.#isDecline(packet, ip)) onDecline();
@@ -123,11 +129,13 @@ export class MemberLink implements MemberUplink {
     for (const each of toPlain(copy)) this.#sendOut(each.slice());
   }
 
-  #translate(packet: Uint8Array, ip: Ip): void {
+  /** `dns`: it goes there, in place of the gateway. */
+  #translate(packet: Uint8Array, ip: Ip, dns?: Uint8Array): void {
     const copy = packet.slice(0, ip.end);
+    if (dns) copy.set(dns, DESTINATION4);
     const isUdp = ip.protocol === Protocol.UDP;
     const at = isUdp ? ip.payload : ip.payload + 4;
-    const remote = remoteKey(ip.destination, copy, isUdp ? ip.payload + 2 : undefined);
+    const remote = dns ? DNS_SERVER : remoteKey(ip.destination, copy, isUdp ? ip.payload + 2 : undefined);
     const translation = this.#options.translations.of(ip);
     const number = translation.outward(
       get16(packet, at),
@@ -206,11 +214,8 @@ export class MemberLink implements MemberUplink {
         return true; // nothing listens for it: it belongs to a connection that the guest has begun
       case Protocol.UDP: {
         if (ip.end - at < 8) return false;
-        if (ip.version === 4 && isDhcpAnswer(packet, ip)) {
-          nameGateway(packet, ip);
-          return true;
-        }
-        if (ip.version === 6 && get16(packet, at) === DHCPV6_SERVER) return true;
+        const isDhcp = get16(packet, at) === (ip.version === 4 ? DhcpPort.SERVER : DHCPV6_SERVER);
+        if (isDhcp || (this.#isFromDns(packet, ip) && this.#restoreDns(packet, ip))) return true;
         return this.#restore(packet, ip, at + 2, at + 6, remoteKey(ip.source, packet, at));
       }
       case Protocol.ICMP:
@@ -229,6 +234,22 @@ export class MemberLink implements MemberUplink {
       default:
         return false;
     }
+  }
+
+  /** Of a server on the host itself passt says that it is the gateway. */
+  #isFromDns(packet: Uint8Array, ip: Ip): boolean {
+    const { dns } = this.#options.guest;
+    if (dns === undefined || get16(packet, ip.payload) !== DNS_PORT) return false;
+    return sameBytes(ip.source, dns) || sameBytes(ip.source, GATEWAY);
+  }
+
+  #restoreDns(packet: Uint8Array, ip: Ip): boolean {
+    if (!this.#restore(packet, ip, ip.payload + 2, ip.payload + 6, DNS_SERVER)) return false;
+    packet.set(GATEWAY, SOURCE4);
+    set16(packet, IP_AT + 10, 0);
+    set16(packet, IP_AT + 10, checksum(packet, IP_AT, ip.payload));
+    set16(packet, ip.payload + 6, 0); // over IPv4 UDP does without
+    return true;
   }
 
   #restore(packet: Uint8Array, ip: Ip, at: number, checksumAt: number, remote: string): boolean {

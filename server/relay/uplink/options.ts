@@ -3,7 +3,7 @@ import { getServers } from "node:dns";
 import { isIPv4 } from "node:net";
 import { parseRule, type Rule } from "./ranges.ts";
 
-export interface UplinkOptions {
+export interface UplinkSettings {
   /** Rooms that have one. */
   rooms: ReadonlySet<string>;
   /** What of the host's private networks can be reached. */
@@ -21,22 +21,21 @@ export interface UplinkOptions {
 
 export const MOST = { standard: 32, least: 1, most: 256 } as const;
 
-export const uplinkUsage = `  --uplink ROOM          the room has a way out to the internet, through passt (Debian's package). Can be repeated
-  --uplink-allow NET     members of such rooms may reach ADDRESS[/BITS][:PORT] of this computer's private networks, which
-                         they cannot otherwise; an IPv6 address with a port is [ADDRESS/BITS]:PORT. Can be repeated
-  --uplink-dns ADDRESS   the DNS server for them (IPv4); default: this computer's own
-  --uplink-most N        members that have a way out at a time, ${MOST.least} to ${MOST.most}; default: ${MOST.standard}
-`;
+export const UPLINK_HELP = `  --uplink ROOM                 the room has a way out to the internet, by passt (Debian's package); may be repeated
+  --uplink-allow NET            whoever is in such a room may reach ADDRESS[/BITS][:PORT] of this computer's private networks,
+                                or [IPV6/BITS]:PORT; nothing of them unless allowed; may be repeated
+  --uplink-dns ADDRESS          of the DNS server for them, IPv4; this computer's own unless given
+  --uplink-most N               members that have a way out at a time, some 30 MB each; ${MOST.standard} unless given`;
 
-/** For `parseArgs` of node:util. */
-export const uplinkArguments = {
+/** The options for `parseArgs`. */
+export const UPLINK_OPTIONS = {
   uplink: { type: "string", multiple: true },
   "uplink-allow": { type: "string", multiple: true },
   "uplink-dns": { type: "string" },
   "uplink-most": { type: "string" },
 } as const;
 
-export interface UplinkArguments {
+interface Values {
   uplink?: string[] | undefined;
   "uplink-allow"?: string[] | undefined;
   "uplink-dns"?: string | undefined;
@@ -44,7 +43,7 @@ export interface UplinkArguments {
 }
 
 /** Undefined when no room has a way out. Throws an Error with a sentence for the person. */
-export function uplinkOptions(values: UplinkArguments): UplinkOptions | undefined {
+export function uplinkSettings(values: Values, environment: NodeJS.ProcessEnv): UplinkSettings | undefined {
   const rooms = values.uplink ?? [];
   if (rooms.length === 0) {
     const other = (["uplink-allow", "uplink-dns", "uplink-most"] as const).find(
@@ -53,6 +52,8 @@ export function uplinkOptions(values: UplinkArguments): UplinkOptions | undefine
     if (other === undefined) return undefined;
     throw new Error(`--${other} says how members get out, and no room has a way out: add --uplink ROOM.`);
   }
+  const strange = rooms.find((room) => !/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(room));
+  if (strange !== undefined) throw new Error(`--uplink ${strange}: no room can be called so.`);
   const most = Number(values["uplink-most"] ?? MOST.standard);
   if (!Number.isInteger(most) || most < MOST.least || most > MOST.most) {
     throw new Error(
@@ -68,6 +69,6 @@ export function uplinkOptions(values: UplinkArguments): UplinkOptions | undefine
     most,
     mtu: 1500,
     program: "passt",
-    environment: process.env,
+    environment,
   };
 }

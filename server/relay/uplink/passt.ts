@@ -6,10 +6,12 @@ import type { Duplex } from "node:stream";
 import { addressText } from "../../../src/net/address.ts";
 import { macText } from "../../../src/net/ethernet.ts";
 import { GATEWAY, GATEWAY_LINK_LOCAL, GATEWAY_MAC } from "../../../src/net/guest-network.ts";
-import type { UplinkOptions } from "./options.ts";
+import type { UplinkSettings } from "./options.ts";
 
 /** Sockets and timers that one can have open: a TCP connection is two of them. */
 const OPEN_FILES = 4096;
+/** What it says also when all is well. */
+const CHATTER = / bytes to syslog$|^Don't run as root|^Couldn't get any nameserver/;
 /** Characters of what it says that are kept. */
 const LAST_WORDS = 2000;
 
@@ -26,7 +28,7 @@ export interface Passt {
  * closed, also because this process is gone, it ends by itself. Rejects with a sentence when it cannot be started.
  */
 export async function startPasst(
-  { program, environment, dns, mtu }: UplinkOptions,
+  { program, environment, dns, mtu }: UplinkSettings,
   address: Uint8Array,
   address6: Uint8Array,
 ): Promise<Passt> {
@@ -35,9 +37,8 @@ export async function startPasst(
     ...["--address", addressText(address), "--netmask", "16", "--gateway", addressText(GATEWAY)],
     ...["--address", addressText(address6), "--gateway", addressText(GATEWAY_LINK_LOCAL)],
     ...["--mac-addr", macText(GATEWAY_MAC), "--mtu", String(mtu)],
-    // The first is who is asked; the guest is told the gateway's address in place of all of them (see ./dhcp-answer.ts).
-    ...(dns === undefined ? ["--dns", "none"] : ["--dns", dns, "--dns", addressText(GATEWAY)]),
-    ...(dns === undefined ? [] : ["--dns-forward", addressText(GATEWAY)]),
+    // What is asked there is sent on by us: --dns-forward of 2023-03-09 knows /etc/resolv.conf alone, and without it asks 0.0.0.0.
+    ...["--dns", dns === undefined ? "none" : addressText(GATEWAY)],
     ...["--search", "none", "--no-map-gw", "--tcp-ports", "none", "--udp-ports", "none"],
   ];
   const limit = findProgram("prlimit", environment);
@@ -58,7 +59,7 @@ export async function startPasst(
 }
 
 /** Throws an Error with a sentence when there is no such program. */
-export function requirePasst({ program, environment }: UplinkOptions): void {
+export function requirePasst({ program, environment }: UplinkSettings): void {
   if (findProgram(program, environment) === undefined) throw new Error(missing(program));
 }
 
@@ -88,7 +89,7 @@ function end(child: ChildProcess): Promise<string> {
   });
   return new Promise((resolve) => {
     const finish = (how: string): void => {
-      const lines = said.split("\n").filter((line) => line.trim() !== "" && !/ bytes to syslog$/.test(line));
+      const lines = said.split("\n").filter((line) => line.trim() !== "" && !CHATTER.test(line));
       resolve(
         lines.length === 0
           ? `passt ended (${how}).`

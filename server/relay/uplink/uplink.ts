@@ -1,5 +1,5 @@
 /** The way out of a relay's rooms: a passt for each member that sends something out. */
-import { addressText } from "../../../src/net/address.ts";
+import { addressText, parseAddress } from "../../../src/net/address.ts";
 import {
   GATEWAY,
   GATEWAY6,
@@ -9,10 +9,11 @@ import {
   PREFIX6,
 } from "../../../src/net/guest-network.ts";
 import { linkLocal } from "../../../src/net/neighbour.ts";
+import { gauge, labelled } from "../metrics.ts";
 import type { MemberUplink, UplinkFactory, UplinkMember, UplinkPort } from "../uplink.ts";
 import { MemberLink } from "./member.ts";
-import type { UplinkOptions } from "./options.ts";
-import { startPasst, type Passt } from "./passt.ts";
+import type { UplinkSettings } from "./options.ts";
+import { requirePasst, startPasst, type Passt } from "./passt.ts";
 import { Reach } from "./ranges.ts";
 import { UPLINK_DROPS, type UplinkDrop } from "./refusal.ts";
 import { numberPools, Translations, type NumberPools } from "./translations.ts";
@@ -33,7 +34,7 @@ export class Uplink implements UplinkFactory {
     UplinkDrop,
     number
   >;
-  readonly #options: UplinkOptions;
+  readonly #options: UplinkSettings;
   readonly #reach: Reach;
   readonly #now = (): number => performance.now();
   readonly #pools: NumberPools = numberPools(this.#now);
@@ -45,14 +46,27 @@ export class Uplink implements UplinkFactory {
   readonly #declined = new Map<string, number>();
   #disposed = false;
 
-  constructor(options: UplinkOptions) {
+  /** Throws an Error with a sentence where there is no passt. */
+  constructor(options: UplinkSettings) {
+    requirePasst(options);
     this.#options = options;
     this.#reach = new Reach(options.allow, this.#now);
   }
 
-  /** How many passts there are. */
-  get processes(): number {
-    return this.#attached.size;
+  metrics(): string {
+    return [
+      gauge(
+        "uplink_processes",
+        "passt processes, one for each member that sent something out.",
+        this.#attached.size,
+      ),
+      labelled(
+        "uplink_dropped_packets_total",
+        "Packets that an uplink did not let through.",
+        "reason",
+        this.dropped,
+      ),
+    ].join("");
   }
 
   async attach(member: UplinkMember, port: UplinkPort): Promise<MemberUplink> {
@@ -81,7 +95,7 @@ export class Uplink implements UplinkFactory {
     void passt.ended.then(free);
     const link: MemberLink = new MemberLink(
       {
-        guest: { mac, address, dns: dns !== undefined },
+        guest: { mac, address, dns: dns === undefined ? undefined : parseAddress(dns) },
         mtu,
         reach: this.#reach,
         passt,
