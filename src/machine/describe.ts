@@ -66,18 +66,21 @@ export interface NetworkDescription {
   linkUp: boolean;
   /** What the device offers, bytes. */
   mtu: number;
+  /** What the device says it has, Mbit/s. */
+  speed: number;
   /** What it is plugged into, as the configuration has it. */
   wire: string;
   driverReady: boolean;
   counters: NetCounters;
 }
 
-export function describeNetwork({ id, wire }: NetConfig, device: NetDevice): NetworkDescription {
+export function describeNetwork({ id, wire, speed }: NetConfig, device: NetDevice): NetworkDescription {
   return {
     id,
     mac: macText(device.mac),
     linkUp: device.linkUp,
     mtu: device.mtu,
+    speed,
     wire,
     driverReady: driverReady(device),
     counters: { ...device.counters },

@@ -77,6 +77,7 @@ const OPTIONS = {
   timeout: { type: "string" },
   console: { type: "boolean" },
   strict: { type: "boolean" },
+  capture: { type: "string" },
   size: { type: "string" },
   images: { type: "string" },
   image: { type: "string", multiple: true },
@@ -123,6 +124,7 @@ function runOptions(positionals: readonly string[], values: Values): RunOptions 
     console,
     ...(exec !== undefined && { exec }),
     ...(images !== undefined && { images }),
+    ...(values.capture !== undefined && { capture: values.capture }),
     ...(values.timeout !== undefined && { timeout: seconds(values.timeout) }),
     ...(values.size !== undefined && { size: terminalSize(values.size) }),
   };

@@ -1,5 +1,6 @@
 /** Ringside from a program in Node: the machine of a link, headless. See {@link openMachine}. */
 export { openMachine, type OpenMachine, type OpenNetwork, type OpenOptions, type RunResult } from "./open.ts";
+export type { CaptureStatus } from "./capture.ts";
 export { listImages, loadImage, IMAGES_FOLDER, type ListedImage } from "./images.ts";
 export { parseConfig, formatConfig } from "../config/grammar.ts";
 export { defaultMachine } from "../config/defaults.ts";

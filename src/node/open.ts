@@ -17,6 +17,7 @@ import {
 import type { Wire, WireStatus } from "../backends/net/wire.ts";
 import type { ConsoleSink } from "../virtio/console.ts";
 import type { Observer } from "../virtio/observer.ts";
+import { type CaptureStatus, type FileCapture, openCapture } from "./capture.ts";
 import { checkFilesOnce } from "./disk-files.ts";
 import { type DiskSurroundings, closeDisks, openDisks } from "./disks.ts";
 import { IMAGES_FOLDER, loadImage } from "./images.ts";
@@ -41,6 +42,8 @@ export interface OpenOptions {
    */
   strict?: boolean;
   onViolation?: (violation: DriverViolation) => void;
+  /** A file for all packets of all network devices, from power-on: see {@link OpenMachine.capture}. */
+  capture?: string;
 }
 
 export interface RunResult {
@@ -83,9 +86,9 @@ export async function openMachine(
   const disks = await openDisks(parsed, surroundings);
   const wires = openWires(parsed, surroundings);
   const states = new States(options.onState);
-  let machine: Machine | undefined;
+  let opened: OpenMachine | undefined;
   try {
-    machine = new Machine({
+    const machine = new Machine({
       config: parsed,
       image,
       wasm,
@@ -98,13 +101,15 @@ export async function openMachine(
       ...(options.onViolation && { onViolation: options.onViolation }),
       onState: (state) => states.set(state),
     });
+    opened = new OpenMachine(image.manifest, machine, wires, states, surroundings);
+    if (options.capture !== undefined) await opened.capture(options.capture);
     await machine.start();
+    return opened;
   } catch (error) {
     // A machine that was made has disks and wires, and closes them.
-    await (machine === undefined ? Promise.all([closeDisks(disks), closeWires(wires)]) : machine.dispose());
+    await (opened === undefined ? Promise.all([closeDisks(disks), closeWires(wires)]) : opened.dispose());
     throw error;
   }
-  return new OpenMachine(image.manifest, machine, wires, states, surroundings);
 }
 
 /** A network device and its wire, as they are at one moment. */
@@ -119,6 +124,7 @@ export class OpenMachine {
   readonly #wires: ReadonlyMap<string, Wire>;
   readonly #states: States;
   readonly #surroundings: DiskSurroundings;
+  #capture: FileCapture | undefined;
 
   /** Use {@link openMachine}. */
   constructor(
@@ -239,9 +245,55 @@ export class OpenMachine {
     return this.#machine.violations;
   }
 
-  /** Cuts the power if it is still on, and closes the disks. */
-  dispose(): Promise<void> {
-    return this.#machine.dispose();
+  /**
+   * Writes every packet between the network devices and their wires to a pcapng file from now on, each device an interface of it.
+   * Resolves when the file is there; rejects with a plain sentence when it cannot be, or when another capture is under way. What
+   * goes wrong later goes to `onMessage`, and the machine goes on.
+   */
+  async capture(path: string): Promise<void> {
+    this.#refuseSecondCapture();
+    const networks = this.#machine.networks();
+    const faces = networks.map(({ id, mac, wire, speed }) => ({ name: id, description: wire, mac, speed }));
+    const { onMessage } = this.#surroundings;
+    const capture = await openCapture(path, faces, (message) => onMessage?.("error", message));
+    try {
+      this.#refuseSecondCapture();
+    } catch (error) {
+      await capture.end();
+      throw error;
+    }
+    this.#capture = capture;
+    for (const [face, { id }] of networks.entries()) {
+      this.#machine.capture(id, (direction, packet) => capture.add(face, direction, packet));
+    }
+  }
+
+  #refuseSecondCapture(): void {
+    if (this.#capture) throw new Error(`A capture is under way already, to ${this.#capture.path}.`);
+  }
+
+  /** How a capture is doing; undefined while there is none. */
+  get capturing(): CaptureStatus | undefined {
+    return this.#capture?.status;
+  }
+
+  /** Ends a capture; resolves when its file is complete, with what is in it. Undefined when there was none. */
+  async endCapture(): Promise<CaptureStatus | undefined> {
+    const capture = this.#capture;
+    if (!capture) return undefined;
+    this.#capture = undefined;
+    for (const { id } of this.#machine.networks()) this.#machine.capture(id, undefined);
+    await capture.end();
+    return capture.status;
+  }
+
+  /** Cuts the power if it is still on, closes the disks, and ends a capture. */
+  async dispose(): Promise<void> {
+    try {
+      await this.#machine.dispose();
+    } finally {
+      await this.endCapture();
+    }
   }
 }
 

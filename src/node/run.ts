@@ -18,6 +18,8 @@ export interface RunOptions {
   size?: { columns: number; rows: number };
   /** With `exec`: the guest's console to stderr. */
   console: boolean;
+  /** A file for what the network devices send and get. */
+  capture?: string;
   images?: string;
 }
 
@@ -141,6 +143,8 @@ async function close(machine: OpenMachine, orderly: boolean, interruption: Inter
   try {
     await machine.powerOff(orderly ? {} : { graceMs: 0 });
   } finally {
+    const captured = await machine.endCapture();
+    if (captured && captured.dropped > 0) say(`warning: ${captured.dropped} packets are not in the capture.`);
     await machine.dispose();
     clearTimeout(slow);
   }
@@ -150,6 +154,7 @@ function common(options: RunOptions, onViolation: () => void): OpenOptions {
   return {
     ...(options.size && { terminalSize: options.size }),
     ...(options.images !== undefined && { images: options.images }),
+    ...(options.capture !== undefined && { capture: options.capture }),
     onViolation,
     onMessage: (level, text) => say(level === "info" ? text : `${level}: ${text}`),
   };

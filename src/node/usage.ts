@@ -20,6 +20,7 @@ Options of run:
   --images FOLDER      where the guest images are; public/images unless given
   --strict             check all that virtio 1.3 demands of the guest's drivers: faults go to stderr,
                        each once, with section, queue, descriptor and what was seen; strict=on is the same
+  --capture FILE       every packet of every network device into a pcapng file, for Wireshark
   --image, --memory, --append, --mmio, --device VALUE
                        words of CONFIG as options, put after it; --device may be repeated
 

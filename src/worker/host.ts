@@ -5,12 +5,15 @@ import { HotPlugError } from "../machine/hot-plug.ts";
 import { Machine } from "../machine/machine.ts";
 import { BootWatch } from "./boot-watch.ts";
 import { ByteChannel } from "./byte-channel.ts";
+import { Captures } from "./captures.ts";
 import { sizeText } from "../backends/disk/capacity.ts";
 import { sweepDisks } from "../backends/disk/catalog.ts";
 import { closeDisks, DiskProblem, type DiskSurroundings, openDisks } from "./disks.ts";
 import { DownloadError } from "./download.ts";
 import { Downloads } from "./downloads.ts";
+import { NetworkWatch } from "./network-watch.ts";
 import { StorageWatch } from "./storage-watch.ts";
+import { closeWires, openWires, type Wires } from "./wires.ts";
 import { ExecOutput } from "./exec-output.ts";
 import type {
   BootMark,
@@ -20,6 +23,7 @@ import type {
   HostListener,
   MachineCounters,
   MachineState,
+  NetworkStatus,
   PlugOutcome,
   StartOutcome,
   StartRequest,
@@ -37,6 +41,8 @@ export class MachineHost implements HostApi {
   readonly #downloads: Downloads;
   readonly #site: URL;
   readonly #storage = new StorageWatch((status) => this.#listener?.onStorage(status));
+  readonly #captures = new Captures();
+  readonly #network = new NetworkWatch(this.#captures, (networks) => this.#listener?.onNetwork(networks));
   #tab = "";
   #terminal: ByteChannel | undefined;
   #listener: HostListener | undefined;
@@ -185,6 +191,24 @@ export class MachineHost implements HostApi {
     return this.#machine?.counters();
   }
 
+  networks(): NetworkStatus[] {
+    return this.#network.status();
+  }
+
+  startCapture(id: string): void {
+    this.#captures.start(this.#present(), id);
+    this.#network.look();
+  }
+
+  stopCapture(id: string): void {
+    this.#captures.stop(this.#present(), id);
+    this.#network.look();
+  }
+
+  readCapture(id: string): Blob {
+    return this.#captures.read(id);
+  }
+
   #newSession(): AbortSignal {
     this.#session.abort();
     this.#session = new AbortController();
@@ -210,23 +234,28 @@ export class MachineHost implements HostApi {
         ),
     };
     const disks = await openDisks(present, this.#surroundings(present, signal));
+    let wires: Wires = new Map();
     void sweepDisks().catch(() => undefined); // the panel tells what is wrong
     try {
       const [image, wasm] = await abortable(downloads, signal);
       this.#mark("downloaded");
       checkFits(present, image.manifest);
-      return new Machine({
+      wires = openWires(present, this.#site);
+      const machine = new Machine({
         config: present,
         image,
         wasm,
         disks,
+        wires,
         terminal: { write: (data) => this.#output(data) },
         terminalSize: this.#size,
         onState: (state) => this.#onState(state),
         onMessage: this.#onMessage,
       });
+      this.#network.follow(machine, wires);
+      return machine;
     } catch (error) {
-      await closeDisks(disks);
+      await Promise.all([closeDisks(disks), closeWires(wires)]);
       throw error;
     }
   }
@@ -245,6 +274,8 @@ export class MachineHost implements HostApi {
   async #close(): Promise<void> {
     const machine = this.#machine;
     this.#machine = undefined;
+    this.#captures.clear();
+    this.#network.follow(undefined);
     await machine?.dispose();
     this.#storage.remove();
   }

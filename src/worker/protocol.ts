@@ -1,9 +1,16 @@
 /** What the page and the worker say to each other. Everything here can be cloned by structured clone. */
 import type { BlockConfig, MachineConfig } from "../config/types.ts";
-import type { DeviceDescription, MachineCounters, MachineState } from "../machine/machine.ts";
+import type { WireStatus } from "../backends/net/wire.ts";
+import type {
+  DeviceDescription,
+  MachineCounters,
+  MachineState,
+  NetworkDescription,
+} from "../machine/machine.ts";
+import type { Member } from "../net/relay-protocol.ts";
 import type { DownloadProgress } from "./download.ts";
 
-export type { DeviceDescription, DownloadProgress, MachineCounters, MachineState };
+export type { DeviceDescription, DownloadProgress, MachineCounters, MachineState, Member, WireStatus };
 
 /** The calls that the worker takes (through comlink). One machine at a time. */
 export interface HostApi {
@@ -30,6 +37,14 @@ export interface HostApi {
   detach(id: string, force: boolean): Promise<PlugOutcome>;
   describe(): DeviceDescription[];
   counters(): MachineCounters | undefined;
+  /** The network devices and their wires as they are now, counters included. */
+  networks(): NetworkStatus[];
+  /** Keeps what crosses a network device's wire from now on, and forgets what was kept of it before. Rejects with a sentence. */
+  startCapture(id: string): void;
+  /** Ends it; what it kept can still be read. */
+  stopCapture(id: string): void;
+  /** What is kept, as a pcapng file. Rejects with a sentence when nothing was captured. */
+  readCapture(id: string): Blob;
   /** Stops the machine and closes its disks. */
   stop(): Promise<void>;
 }
@@ -110,6 +125,23 @@ export interface StorageStatus {
   reason: string;
 }
 
+/** A network device, and what it is plugged into. */
+export interface NetworkStatus extends NetworkDescription {
+  status: WireStatus;
+  /** Undefined while nothing was captured. */
+  capturing: CaptureStatus | undefined;
+}
+
+export interface CaptureStatus {
+  /** Packets that come now are kept. */
+  running: boolean;
+  /** Packets that are kept, and the file's bytes. */
+  packets: number;
+  bytes: number;
+  /** Packets that had to go again: the oldest, when there was no room for new ones. */
+  dropped: number;
+}
+
 /** The events that the page hears. */
 export interface HostListener {
   onState(state: MachineState): void;
@@ -117,6 +149,8 @@ export interface HostListener {
   onMessage(level: MessageLevel, text: string): void;
   /** Of all the machine's images, whenever something changed. */
   onStorage(status: readonly StorageStatus[]): void;
+  /** Of all the machine's network devices, whenever something but a counter changed. */
+  onNetwork(networks: readonly NetworkStatus[]): void;
   /** @param time milliseconds since 1970, with fractions: worker and page have different time origins */
   onMark(mark: BootMark, time: number): void;
 }

@@ -1,5 +1,7 @@
+import { parseAddress } from "../../net/address.ts";
+import { ArpOperation, arpPacket } from "../../net/arp.ts";
 import { sameBytes } from "../../net/bytes.ts";
-import { sourceOf } from "../../net/ethernet.ts";
+import { BROADCAST, sourceOf } from "../../net/ethernet.ts";
 import type { NetPort } from "../../virtio/net-backend.ts";
 import { GATEWAY_MAC } from "./gateway/addresses.ts";
 import { allDrops } from "./gateway/drops.ts";
@@ -21,6 +23,7 @@ export class Front implements Wire, NetPort {
   /** Packets from others that pretend to come from the gateway. */
   #forged = 0;
   #isAside = false;
+  #isUp = false;
 
   /** The front disposes of the wire. */
   constructor(wire: SharedWire, options: GatewayWireOptions) {
@@ -31,6 +34,7 @@ export class Front implements Wire, NetPort {
       names: () => this.#hosts,
       onLease: (lease) => {
         this.#lease = lease;
+        this.#introduce();
         this.onStatus?.(this.status);
       },
       toGuest: (packet) => this.#port?.receive(packet),
@@ -92,9 +96,22 @@ export class Front implements Wire, NetPort {
     this.#port?.announce();
   }
 
+  /** The others hear who has that address now (RFC 5227, 2.3): a guest that speaks only to its gateway would not be known to them. */
+  #introduce(): void {
+    const address = this.#lease && parseAddress(this.#lease.address);
+    if (!address || this.#wire.status.state !== "up") return;
+    const arp = { senderMac: this.mac, senderAddress: address, targetMac: NOBODY, targetAddress: address };
+    this.#wire.send(arpPacket(BROADCAST, { operation: ArpOperation.REQUEST, ...arp }));
+  }
+
   #onStatus(): void {
     const { hasUplink, status } = this.#wire;
-    if (status.state === "up" && hasUplink !== this.#isAside) {
+    const isUp = status.state === "up";
+    if (isUp !== this.#isUp) {
+      this.#isUp = isUp;
+      this.#introduce();
+    }
+    if (isUp && hasUplink !== this.#isAside) {
       this.#isAside = hasUplink;
       if (hasUplink) this.#gateway.reset();
     }
@@ -102,6 +119,8 @@ export class Front implements Wire, NetPort {
     this.onStatus?.(this.status);
   }
 }
+
+const NOBODY = new Uint8Array(6);
 
 /** The others in the room, by what its DNS shall call them. */
 function hostsOf({ self, members }: WireStatus): Host[] {

@@ -1,4 +1,6 @@
-import { macText } from "../../net/ethernet.ts";
+import { addressText } from "../../net/address.ts";
+import { parseArp } from "../../net/arp.ts";
+import { EtherType, etherTypeOf, macText } from "../../net/ethernet.ts";
 import { packetFault } from "../../net/offload.ts";
 import { HEADER } from "../../net/packet.ts";
 import { decodeBatch, encodeBatch, LONGEST_BATCH, type Member } from "../../net/relay-protocol.ts";
@@ -12,6 +14,7 @@ const GONE_AFTER = 90_000;
 
 const MOST_MEMBERS = 64;
 const MOST_MACS = 16;
+const MOST_ADDRESSES = 8;
 
 /** Bytes that others may have waiting of ours: beyond `mark` the guest is held back until all have dealt with all but `low`. */
 const UNDER_WAY = { low: 1 << 20, mark: 4 << 20 } as const;
@@ -66,6 +69,8 @@ export class Tabs implements SharedWire {
   #scheduled = false;
   #patience: ReturnType<typeof setTimeout> | undefined;
   #room: { promise: Promise<void>; resolve: () => void } | undefined;
+  /** IPv4 addresses that the guest uses. */
+  readonly #addresses: string[] = [];
   /** Bytes of batches that came while the guest had no room, by sender: they are not given back yet. */
   readonly #held = new Map<string, number>();
   #holding = false;
@@ -100,6 +105,7 @@ export class Tabs implements SharedWire {
   }
 
   send(packet: Uint8Array): Promise<void> | undefined {
+    if (etherTypeOf(packet) === EtherType.ARP) this.#learnAddress(packet, this.#addresses);
     this.#counters.packetsOut++;
     this.#counters.bytesOut += packet.length - HEADER;
     const cost = 4 + packet.length;
@@ -139,7 +145,14 @@ export class Tabs implements SharedWire {
   #self(port: NetPort): Member {
     const mac = macText(port.mac);
     const { name = mac } = this.#options;
-    return { id: this.#id, name, macs: [mac], addresses: [], since: this.#since, plain: false };
+    return {
+      id: this.#id,
+      name,
+      macs: [mac],
+      addresses: [...this.#addresses],
+      since: this.#since,
+      plain: false,
+    };
   }
 
   #flush(): void {
@@ -240,6 +253,8 @@ export class Tabs implements SharedWire {
         continue;
       }
       this.#learn(packet, id);
+      const sender = etherTypeOf(packet) === EtherType.ARP ? this.#neighbours.get(id) : undefined;
+      if (sender) this.#learnAddress(packet, sender.member.addresses);
       this.#counters.packetsIn++;
       this.#counters.bytesIn += packet.length - HEADER;
       // A packet that waits would keep its whole batch.
@@ -249,6 +264,17 @@ export class Tabs implements SharedWire {
     if (!this.#neighbours.has(id)) return;
     if (this.#holding) this.#held.set(id, (this.#held.get(id) ?? 0) + batch.length);
     else this.#post({ type: "taken", id: this.#id, to: id, bytes: batch.length });
+  }
+
+  /** From an ARP packet of somebody with these addresses. */
+  #learnAddress(packet: Uint8Array, addresses: string[]): void {
+    const arp = parseArp(packet);
+    if (!arp || arp.senderAddress.every((byte) => byte === 0)) return;
+    const address = addressText(arp.senderAddress);
+    if (addresses.includes(address)) return;
+    addresses.push(address);
+    if (addresses.length > MOST_ADDRESSES) addresses.shift();
+    this.onStatus?.(this.status);
   }
 
   #learn(packet: Uint8Array, id: string): void {

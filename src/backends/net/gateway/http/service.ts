@@ -11,15 +11,10 @@ import { hasWord, headerOf, readHead, type RequestHead } from "./request.ts";
 import { Slots } from "./slots.ts";
 import { statusText } from "./status-text.ts";
 import { targetOf } from "./target.ts";
+import { COLLECTED, COLLECTED_TOGETHER, Upload } from "./upload.ts";
 
 /** Fetches under way at a time; more requests wait. */
 export const FETCHES = 64;
-/**
- * Bytes of a request's body that are collected before it is sent: as a whole every fetch takes it, as a stream only some do. With
- * FETCHES at most 64 MiB.
- */
-export const COLLECTED_BODY = 1 << 20;
-
 export interface HttpOptions {
   /** The way out; undefined: there is none, and only the gateway's own page is served. */
   fetch: typeof fetch | undefined;
@@ -34,6 +29,7 @@ export interface HttpOptions {
 export class HttpService {
   readonly #options: HttpOptions;
   readonly #slots = new Slots(FETCHES);
+  readonly #budget = { left: COLLECTED_TOGETHER };
 
   constructor(options: HttpOptions) {
     this.#options = options;
@@ -115,34 +111,40 @@ export class HttpService {
     body: RequestBody | undefined,
     signal: AbortSignal,
   ): Promise<Response> {
-    const failure: { error?: unknown } = {};
-    const sent = body && (await collected(body, failure));
+    const upload = body && new Upload(body, this.#budget);
+    const fromPage = this.#options.pageIsSecure !== undefined;
+    const content = await upload?.content(fromPage ? COLLECTED.page : COLLECTED.node);
     try {
       return await fetch_(url.href, {
         method: head.method,
-        headers: requestHeaders(head, this.#options.pageIsSecure !== undefined),
-        body: sent ?? null,
+        headers: requestHeaders(head, fromPage),
+        body: content ?? null,
         signal,
         redirect: "follow",
         credentials: "omit",
         cache: "no-store",
         referrerPolicy: "no-referrer",
-        ...(sent instanceof ReadableStream ? { duplex: "half" } : {}),
+        ...(content instanceof ReadableStream ? { duplex: "half" } : {}),
       });
     } catch (error) {
-      if (failure.error instanceof HttpError) throw failure.error;
-      throw this.#explain(url, error);
+      if (upload?.failure instanceof HttpError) throw upload.failure;
+      throw this.#explain(url, error, content instanceof ReadableStream);
+    } finally {
+      upload?.release();
     }
   }
 
-  #explain(url: URL, error: unknown): HttpError {
+  #explain(url: URL, error: unknown, streamed: boolean): HttpError {
     const { message, cause } = error as Error;
     const because = cause instanceof Error ? `${message}: ${cause.message}` : message;
     if (this.#options.pageIsSecure === undefined)
       return new HttpError(502, `${url.origin} could not be fetched (${because}).`);
+    const long = streamed
+      ? ` Or it has no HTTP/2, without which no browser sends more than ${COLLECTED.page >> 20} MiB.`
+      : "";
     return new HttpError(
       502,
-      `The page could not fetch ${url.origin} (${because}). It cannot be reached, or it does not allow other pages to read it (CORS).`,
+      `The page could not fetch ${url.origin} (${because}). It cannot be reached, or it does not allow other pages to read it (CORS).${long}`,
     );
   }
 }
@@ -154,36 +156,6 @@ function refuseWhatFetchCannot(head: RequestHead, body: RequestBody | undefined)
     throw new HttpError(400, `fetch sends no body with ${method}.`);
   if (headerOf(head, "upgrade")?.toLowerCase() === "websocket")
     throw new HttpError(501, "WebSockets cannot be passed on: a page can only fetch.");
-}
-
-/** A short body whole, a longer one as a stream, whose error is noted, because fetch says only that there was one. */
-async function collected(
-  body: RequestBody,
-  failure: { error?: unknown },
-): Promise<Blob | ReadableStream<Uint8Array>> {
-  const parts: Uint8Array<ArrayBuffer>[] = [];
-  let length = 0;
-  while ((body.length ?? 0) <= COLLECTED_BODY && length <= COLLECTED_BODY) {
-    const part = await body.next();
-    if (!part) return new Blob(parts);
-    parts.push(part);
-    length += part.length;
-  }
-  return new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        try {
-          const part = parts.shift() ?? (await body.next());
-          if (part) controller.enqueue(part);
-          else controller.close();
-        } catch (error) {
-          failure.error = error;
-          controller.error(error);
-        }
-      },
-    },
-    { highWaterMark: 0 },
-  );
 }
 
 /** What one request gets. */
