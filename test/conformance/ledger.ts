@@ -5,6 +5,7 @@ import { entropy } from "./chapters/entropy.ts";
 import { groups } from "./chapters/groups.ts";
 import { initialization } from "./chapters/initialization.ts";
 import { mmio } from "./chapters/mmio.ts";
+import { network51 } from "./chapters/network.ts";
 import { packedRings } from "./chapters/packed.ts";
 import { pci } from "./chapters/pci.ts";
 import { reserved } from "./chapters/reserved.ts";
@@ -20,6 +21,7 @@ export const LEDGER: readonly Chapter[] = [
   initialization,
   pci,
   mmio,
+  network51,
   block52,
   console53,
   entropy,

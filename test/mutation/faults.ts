@@ -4,6 +4,7 @@ import { DEVICE_FAULTS } from "./faults/device.ts";
 import { DISK_FAULTS } from "./faults/disks.ts";
 import { MMIO_FAULTS } from "./faults/mmio.ts";
 import { MODEL_FAULTS } from "./faults/models.ts";
+import { NET_FAULTS } from "./faults/net.ts";
 import { PACKED_FAULTS } from "./faults/packed.ts";
 import { PCI_FAULTS } from "./faults/pci.ts";
 import { SPLIT_FAULTS } from "./faults/split.ts";
@@ -16,5 +17,6 @@ export const FAULTS: readonly Fault[] = [
   ...PCI_FAULTS,
   ...MMIO_FAULTS,
   ...MODEL_FAULTS,
+  ...NET_FAULTS,
   ...DISK_FAULTS,
 ];

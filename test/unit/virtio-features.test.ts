@@ -4,27 +4,32 @@ import { BlockDevice } from "../../src/virtio/block.ts";
 import { ConsoleDevice } from "../../src/virtio/console.ts";
 import type { DeviceOptions, VirtioDevice } from "../../src/virtio/device.ts";
 import { EntropyDevice } from "../../src/virtio/entropy.ts";
+import { NetDevice } from "../../src/virtio/net.ts";
 import { BlockDriver, UNSUPP } from "./driver/block-driver.ts";
 import { ACKNOWLEDGE, DRIVER } from "./driver/driver.ts";
 import { FakeMemory } from "./driver/memory.ts";
+import { OWN as OWN_MAC, TestWire } from "./driver/net-driver.ts";
 import { SlowDisk, ThinDisk } from "./driver/slow-disk.ts";
 import { KINDS, plug } from "./driver/transport.ts";
 
-type DeviceKind = "block" | "console" | "entropy";
+type DeviceKind = "block" | "console" | "entropy" | "network";
 
 const make: Record<DeviceKind, (options: DeviceOptions) => VirtioDevice> = {
   block: (options) => new BlockDevice({ id: "d", backend: new SlowDisk(8192), ...options }),
   console: (options) => new ConsoleDevice([{ console: true }, { name: "a" }], options),
   entropy: (options) => new EntropyDevice(() => undefined, options),
+  network: (options) => new NetDevice({ backend: new TestWire(), mac: OWN_MAC, ...options }),
 };
 const DEVICES = Object.keys(make) as DeviceKind[];
 
-/** Feature bits of each type of device that ours have (5.2.3, 5.3.3, 5.4.3): SIZE_MAX, SEG_MAX, BLK_SIZE, FLUSH, TOPOLOGY,
+/** Feature bits of each type of device that ours have (5.1.3, 5.2.3, 5.3.3, 5.4.3): of a network device all but UFO and MQ (for
+ * more than one pair of queues) up to CTRL_MAC_ADDR, and SPEED_DUPLEX; SIZE_MAX, SEG_MAX, BLK_SIZE, FLUSH, TOPOLOGY,
  * CONFIG_WCE, WRITE_ZEROES; SIZE, MULTIPORT, EMERG_WRITE. What a disk has besides is in virtio-block-features.test.ts. */
 const OWN: Record<DeviceKind, number[]> = {
   block: [1, 2, 6, 9, 10, 11, 14],
   console: [0, 1, 2],
   entropy: [],
+  network: [0, 1, 2, 3, 5, 7, 8, 9, 11, 12, 13, 15, 16, 17, 18, 19, 20, 21, 23, 63],
 };
 
 /** The common bits, by the option that switches each (2.7, 2.8, 6); VERSION_1 has none. */

@@ -4,7 +4,9 @@ import { BlockDevice } from "../../src/virtio/block.ts";
 import { ConsoleDevice } from "../../src/virtio/console.ts";
 import type { DeviceOptions, VirtioDevice } from "../../src/virtio/device.ts";
 import { EntropyDevice } from "../../src/virtio/entropy.ts";
+import { NetDevice } from "../../src/virtio/net.ts";
 import { FakeMemory } from "./driver/memory.ts";
+import { OWN, TestWire } from "./driver/net-driver.ts";
 import { PciTransport } from "./driver/pci-transport.ts";
 import { SlowDisk } from "./driver/slow-disk.ts";
 
@@ -12,6 +14,7 @@ const DEVICES: Record<string, (options: DeviceOptions) => VirtioDevice> = {
   block: (options) => new BlockDevice({ id: "d", backend: new SlowDisk(512), ...options }),
   console: (options) => new ConsoleDevice([{ console: true }, { name: "a" }, { name: "b" }], options),
   entropy: (options) => new EntropyDevice(() => undefined, options),
+  network: (options) => new NetDevice({ backend: new TestWire(), mac: OWN, queues: 16, ...options }),
 };
 const NOTIFY_CFG = 2;
 

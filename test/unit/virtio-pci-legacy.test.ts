@@ -6,10 +6,12 @@ import { BlockDevice } from "../../src/virtio/block.ts";
 import { ConsoleDevice } from "../../src/virtio/console.ts";
 import type { VirtioDevice } from "../../src/virtio/device.ts";
 import { EntropyDevice } from "../../src/virtio/entropy.ts";
+import { NetDevice } from "../../src/virtio/net.ts";
 import { BlockDriver, OK } from "./driver/block-driver.ts";
 import { ACKNOWLEDGE, Driver, DRIVER, DRIVER_OK, EVENT_IDX, settle, VERSION_1 } from "./driver/driver.ts";
 import { HoldDevice } from "./driver/hold-device.ts";
 import { FakeMemory } from "./driver/memory.ts";
+import { OWN, TestWire } from "./driver/net-driver.ts";
 import { LegacyPciTransport } from "./driver/pci-legacy-transport.ts";
 import { ENABLE, NO_VECTOR, PciTransport } from "./driver/pci-transport.ts";
 import { asLegacyPci } from "./driver/transport.ts";
@@ -37,6 +39,7 @@ const start = (msix = false): { device: HoldDevice; driver: Driver; legacy: Lega
 
 describe("a transitional device's identity (4.1.2.3)", () => {
   for (const [what, device, id] of [
+    ["a network device", new NetDevice({ backend: new TestWire(), mac: OWN }), 0x1000],
     ["a disk", new BlockDevice({ id: "x", backend: new MemoryDisk(512) }), 0x1001],
     ["a console", new ConsoleDevice([{ console: true }]), 0x1003],
     ["an entropy source", new EntropyDevice((target) => target.fill(0)), 0x1005],

@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { BlockDevice } from "../../src/virtio/block.ts";
 import { ConsoleDevice } from "../../src/virtio/console.ts";
 import { EntropyDevice } from "../../src/virtio/entropy.ts";
+import { NetDevice } from "../../src/virtio/net.ts";
 import type { VirtioEvent } from "../../src/virtio/observer.ts";
 import { VirtioPci } from "../../src/virtio/transport/pci.ts";
 import { MemoryDisk } from "../../src/backends/disk/memory.ts";
@@ -10,6 +11,7 @@ import { Driver, settle } from "./driver/driver.ts";
 import { HoldDevice } from "./driver/hold-device.ts";
 import { TestLine } from "./driver/line.ts";
 import { FakeMemory } from "./driver/memory.ts";
+import { OWN, TestWire } from "./driver/net-driver.ts";
 import { PciTransport } from "./driver/pci-transport.ts";
 import { asMmio, asPci, KINDS, plug, type MmioTransport } from "./driver/transport.ts";
 
@@ -179,6 +181,7 @@ describe("virtio-pci identity and capabilities", () => {
     block: new BlockDevice({ id: "d", backend: new MemoryDisk(512) }),
     console: new ConsoleDevice([{ console: true }, { name: "a" }, { name: "b" }]),
     entropy: new EntropyDevice(() => undefined),
+    network: new NetDevice({ backend: new TestWire(), mac: OWN, queues: 16 }),
   };
 
   for (const [name, device] of Object.entries(devices)) {
@@ -187,7 +190,7 @@ describe("virtio-pci identity and capabilities", () => {
     it(`4.1.2.1: ${name}: vendor 0x1AF4, device 0x1040 plus the type, revision 1, subsystem 0x40 or more`, () => {
       const { vendor, device: id, revision, subsystem } = pci.identity;
       assert.equal(vendor, 0x1af4);
-      assert.equal(id, 0x1040 + { block: 2, console: 3, entropy: 4 }[name]!);
+      assert.equal(id, 0x1040 + { network: 1, block: 2, console: 3, entropy: 4 }[name]!);
       assert.ok(revision >= 1);
       assert.ok(subsystem >= 0x40);
     });

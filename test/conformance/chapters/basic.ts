@@ -46,7 +46,7 @@ export const basic: Chapter = {
         onlySupported: {
           must: "offers no bit that it would not support: unknown, reserved, of another transport or device type",
           tests: features(
-            ...["block", "console", "entropy"].map(
+            ...["block", "console", "entropy", "network"].map(
               (kind) => `2.2.2: ${kind} offers what it supports on each transport, and nothing else`,
             ),
           ),
@@ -160,7 +160,7 @@ export const basic: Chapter = {
           tests: [
             ...transport("4.2.2: a shared memory region that does not exist has length and base -1"),
             ...transport(
-              ...["block", "console", "entropy"].map(
+              ...["block", "console", "entropy", "network"].map(
                 (kind) =>
                   `4.1.4: ${kind}: every structure has a capability, lies in the BAR, and touches no other`,
               ),

@@ -9,12 +9,13 @@ const reset = from("virtio-queue-reset");
 const msix = from("virtio-msix");
 const legacy = from("virtio-pci-legacy");
 const transitional = legacy(
+  "a network device has device ID 0x1000, revision 0, and its type as subsystem",
   "a disk has device ID 0x1001, revision 0, and its type as subsystem",
   "a console has device ID 0x1003, revision 0, and its type as subsystem",
   "an entropy source has device ID 0x1005, revision 0, and its type as subsystem",
 );
 const forEachDevice = (title: (kind: string) => string): string[] =>
-  ["block", "console", "entropy"].map(title);
+  ["block", "console", "entropy", "network"].map(title);
 
 const capabilities = transport(
   ...forEachDevice(
