@@ -29,41 +29,62 @@ const HEADERS_WITHIN = 10_000;
 /** Connections beside members': for /health, /metrics, and those that are refused. */
 const MORE_CONNECTIONS = 256;
 
-/** Runs it until a signal ends it. Resolves with the exit status; never rejects. */
+/** Runs it until a signal ends it. Resolves with the exit status, 2 where the command line makes no sense; never rejects. */
 export async function relayCommand(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
+  let options;
   try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: {
-        ...RELAY_OPTIONS,
-        host: { type: "string" },
-        port: { type: "string" },
-        help: { type: "boolean", short: "h" },
-      },
-    });
-    if (values.help) {
-      process.stdout.write(USAGE);
-      return 0;
-    }
-    const settings = relaySettings(values, environment);
-    const port = values.port ?? (environment.PORT === "" ? undefined : environment.PORT);
-    const relay = await openRelay(settings);
-    const server = createRelayServer(relay, settings.limits.members + MORE_CONNECTIONS);
-    const address = await listen(server, {
-      host: values.host ?? "127.0.0.1",
-      port: port === undefined ? DEFAULT_PORT : parsePort(port),
-      alternatives: 0,
-    }).catch(async (error: unknown) => {
-      await relay.close();
-      throw error;
-    });
-    process.stdout.write(`The relay is at ${urlOf(address)}   (Ctrl-C stops it)\n`);
-    await stopOnSignals(server, [relay]);
+    options = parse(args, environment);
+  } catch (error) {
+    return failed(error, 2);
+  }
+  if (options.help) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  try {
+    await run(options);
     return 0;
   } catch (error) {
-    process.stderr.write(`ringside relay: ${error instanceof Error ? error.message : String(error)}\n`);
-    return (error as NodeJS.ErrnoException).code?.startsWith("ERR_PARSE_ARGS") ? 2 : 1;
+    return failed(error, 1);
   }
+}
+
+function parse(args: readonly string[], environment: NodeJS.ProcessEnv) {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      ...RELAY_OPTIONS,
+      host: { type: "string" },
+      port: { type: "string" },
+      help: { type: "boolean", short: "h" },
+    },
+  });
+  const port = values.port ?? (environment.PORT === "" ? undefined : environment.PORT);
+  return {
+    help: values.help,
+    host: values.host ?? "127.0.0.1",
+    port: port === undefined ? DEFAULT_PORT : parsePort(port),
+    settings: relaySettings(values, environment),
+  };
+}
+
+async function run({ host, port, settings }: ReturnType<typeof parse>): Promise<void> {
+  const relay = await openRelay(settings);
+  const server = createRelayServer(relay, settings.limits.members + MORE_CONNECTIONS);
+  let address: AddressInfo;
+  try {
+    address = await listen(server, { host, port, alternatives: 0 });
+  } catch (error) {
+    await relay.close();
+    throw error;
+  }
+  process.stdout.write(`The relay is at ${urlOf(address)}   (Ctrl-C stops it)\n`);
+  await stopOnSignals(server, [relay]);
+}
+
+function failed(error: unknown, status: number): number {
+  process.stderr.write(`ringside relay: ${error instanceof Error ? error.message : String(error)}\n`);
+  return status;
 }
 
 /** An HTTP server that has nothing but the relay; not yet listening. */

@@ -37,6 +37,7 @@ export class Member implements Port {
   readonly #messages: Bucket;
   readonly #addresses = new Set<string>();
   #name = "";
+  #mac: number | undefined;
   #hasJoined = false;
   #isInTurn = false;
   #wayOut: WayOut | undefined;
@@ -68,12 +69,17 @@ export class Member implements Port {
       shared.log.debug("A member's connection failed.", { member: id, error: error.message }),
     );
     socket.once("close", () => this.#dispose());
-    if (isPlain) this.#join(undefined);
+    if (isPlain) this.#join();
     else
       this.#helloTimer = setTimeout(
         () => this.end("silent", "protocol", "No hello came."),
         shared.patience.hello,
       );
+  }
+
+  /** The MAC address that it said in its hello. */
+  get mac(): number | undefined {
+    return this.#mac;
   }
 
   deliver(packet: Uint8Array): void {
@@ -201,7 +207,8 @@ export class Member implements Port {
     }
     clearTimeout(this.#helloTimer);
     this.#name = name;
-    this.#join(mac);
+    this.#mac = mac;
+    this.#join();
     if (!this.#room.members.has(this)) return;
     const { limits, sharing } = this.#shared;
     this.#socket.send(
@@ -217,7 +224,7 @@ export class Member implements Port {
     this.#outbox.window = window;
   }
 
-  #join(mac: number | undefined): void {
+  #join(): void {
     const { limits, counters, log } = this.#shared;
     if (this.#room.members.size >= limits.membersPerRoom) {
       this.end("full", "full", `The room has ${limits.membersPerRoom} members, and that is all it may have.`);
@@ -225,7 +232,7 @@ export class Member implements Port {
     }
     this.#hasJoined = true;
     counters.joins++;
-    this.#room.join(this, mac);
+    this.#room.join(this);
     log.info("A member came.", { room: this.#room.name, member: this.id, plain: this.isPlain });
   }
 

@@ -70,25 +70,25 @@ export class Room implements LocalRoom {
     else counters.dropped.relays++;
   }
 
-  /** The member has said hello, or speaks the plain protocol. `mac`: the address that it says is its. */
-  join(member: Member, mac: number | undefined): void {
+  /** The member has said hello, or speaks the plain protocol. */
+  join(member: Member): void {
     this.members.add(member);
-    if (mac !== undefined) this.claim(member, mac);
+    if (member.mac !== undefined) this.#claim(member, member.mac);
     this.changedHere();
-  }
-
-  /** The address is this member's for as long as it is here, if nobody has it; otherwise when that one is found to be gone. */
-  claim(member: Member, mac: number): void {
-    if (mac === this.#gateway) return;
-    const holder = this.table.portOf(mac);
-    if (holder === undefined || holder === member) this.table.assign(mac, member, performance.now(), true);
-    else holder.probe(mac);
   }
 
   leave(member: Member): void {
     if (!this.members.delete(member)) return;
     this.table.removePort(member);
+    this.freed();
     this.changedHere();
+  }
+
+  freed(): void {
+    for (const member of this.members) {
+      const { mac } = member;
+      if (mac !== undefined && this.table.portOf(mac) === undefined) this.#claim(member, mac);
+    }
   }
 
   /** All that are here, those at other relays among them. */
@@ -125,6 +125,14 @@ export class Room implements LocalRoom {
   close(): void {
     clearTimeout(this.#rosterTimer);
     this.#link?.close();
+  }
+
+  /** The address is this member's for as long as it is here, if nobody has it; otherwise when that one is found to be gone. */
+  #claim(member: Member, mac: number): void {
+    if (mac === this.#gateway) return;
+    const holder = this.table.portOf(mac);
+    if (holder === undefined || holder === member) this.table.assign(mac, member, performance.now(), true);
+    else holder.probe(mac);
   }
 
   #learn(from: Port, packet: Uint8Array, now: number, most?: number): Drop | undefined {

@@ -34,6 +34,8 @@ export interface LocalRoom {
   receive(from: Port, packet: Uint8Array): void;
   /** Those at another relay are not as they were. */
   changed(): void;
+  /** Addresses became free: members here may have waited for them. */
+  freed(): void;
 }
 
 /** The same room at the other relays. */

@@ -108,6 +108,7 @@ export class Connection {
     this.#nats = nats;
     const ended = nats.closed();
     void this.#watch(nats.status());
+    this.#isUp = true;
     this.#events.begun(nats);
     this.#goUp();
     const error = await ended;

@@ -110,6 +110,7 @@ export class NatsRoomLink implements RoomLink {
     if (!port) return;
     this.#ports.delete(relay);
     this.#room.table.removePort(port);
+    this.#room.freed();
     this.#room.changed();
   }
 
@@ -142,11 +143,14 @@ export class NatsRoomLink implements RoomLink {
         macs.add(mac);
         const holder = table.portOf(mac);
         const isTheirs = holder === undefined || holder === port || (holder.isHere && this.#came(entry, mac));
+        // Ours has lost it, and theirs is told so.
+        if (isTheirs && holder?.isHere) this.changed();
         if (isTheirs) table.assign(mac, port, now, true);
         else if (!holder.isHere) holder.probe(mac);
       }
     }
     table.keepOnly(port, macs);
+    this.#room.freed();
     this.#room.changed();
   }
 

@@ -62,6 +62,7 @@ export class NatsSharing implements Sharing, Others {
   readonly #relays = new Map<string, OtherRelay>();
   readonly #probing = new Set<string>();
   readonly #heart: NodeJS.Timeout;
+  #isClosing = false;
 
   constructor(options: NatsSharingOptions) {
     this.#options = options;
@@ -69,7 +70,7 @@ export class NatsSharing implements Sharing, Others {
     this.#connection = new Connection(options.server, `ringside relay ${this.id}`, options.log, {
       begun: (nats) => this.#begin(nats),
       up: () => {
-        this.#beat();
+        this.#greet();
         for (const link of this.#links.values()) link.ask();
       },
     });
@@ -94,10 +95,13 @@ export class NatsSharing implements Sharing, Others {
   async close(): Promise<void> {
     clearInterval(this.#heart);
     this.say(RELAYS, { type: "bye" });
+    // What it said after that would have the others take it for one that is there.
+    this.#isClosing = true;
     await this.#connection.close();
   }
 
   say(subject: string, said: Said): void {
+    if (this.#isClosing) return;
     this.#connection.publish(subject, encodeSaid(this.id, said));
   }
 
@@ -110,7 +114,10 @@ export class NatsSharing implements Sharing, Others {
       while (to < packets.length && length + 4 + packets[to]!.length <= most)
         length += 4 + packets[to++]!.length;
       const message = packets.slice(from, to);
-      const hasLeft = to > from && this.#connection.publish(subject, encodePackets(this.id, room, message));
+      const hasLeft =
+        to > from &&
+        !this.#isClosing &&
+        this.#connection.publish(subject, encodePackets(this.id, room, message));
       // One that no message holds, of a server with a very low limit, is dropped alone.
       const count = Math.max(1, message.length);
       if (hasLeft) counters.relaysPacketsOut += count;
@@ -195,6 +202,7 @@ export class NatsSharing implements Sharing, Others {
     const relay = { url: undefined, seen: now };
     this.#relays.set(id, relay);
     this.#options.log.info("Another relay is there.", { relay: id });
+    this.#greet();
     // It may be one that was silent for a while, and was forgotten with all it had said.
     for (const link of this.#links.values()) link.ask();
     return relay;
@@ -209,9 +217,13 @@ export class NatsSharing implements Sharing, Others {
     }
   }
 
-  #beat(): void {
+  #greet(): void {
     const { url } = this.#options;
     this.say(RELAYS, { type: "beat", ...(url !== undefined && { url }) });
+  }
+
+  #beat(): void {
+    this.#greet();
     const longAgo = performance.now() - GONE_AFTER;
     for (const [relay, { seen }] of this.#relays) if (seen < longAgo) this.#forget(relay);
   }
