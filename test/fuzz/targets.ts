@@ -6,6 +6,7 @@ import { block } from "./subjects/block.ts";
 import { consoleDevice } from "./subjects/console.ts";
 import { echo } from "./subjects/echo.ts";
 import { entropy } from "./subjects/entropy.ts";
+import { net } from "./subjects/net.ts";
 
 /** One way to attack. An input's header chooses among what a target offers. */
 export interface Target {
@@ -53,6 +54,7 @@ export const TARGETS = {
   packed: { subjects: [echo, entropy], kinds: MODERN, device: ALL, actions: RINGS },
   block: { subjects: [block], kinds: [...MODERN, ...LEGACY], device: ALL, actions: REQUESTS },
   console: { subjects: [consoleDevice], kinds: [...MODERN, ...LEGACY], device: ALL, actions: REQUESTS },
+  net: { subjects: [net], kinds: [...MODERN, ...LEGACY], device: ALL, actions: REQUESTS },
   entropy: { subjects: [entropy], kinds: [...MODERN, ...LEGACY], device: ALL, actions: REQUESTS },
 } as const satisfies Record<string, Target>;
 
