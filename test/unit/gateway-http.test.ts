@@ -5,6 +5,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { after, before, describe, it } from "node:test";
 import { gzipSync } from "node:zlib";
+import type { RequestBody } from "../../src/backends/net/gateway/http/body.ts";
+import { HttpError } from "../../src/backends/net/gateway/http/error.ts";
+import { Upload } from "../../src/backends/net/gateway/http/upload.ts";
 import { parseAddress } from "../../src/net/address.ts";
 import { TestGuest, TestPeer } from "./gateway-guest.ts";
 
@@ -209,6 +212,53 @@ describe("the gateway's way out over HTTP", () => {
     assert.match(await exchange(both), /^HTTP\/1\.1 400 /);
     assert.match(await exchange("GET http://u:p@web.example/ HTTP/1.0\r\n\r\n"), /^HTTP\/1\.1 400 /);
     assert.match(await exchange("GET http://other.ringside/ HTTP/1.0\r\n\r\n"), /^HTTP\/1\.1 502 /);
+  });
+
+  it("sends from a page whole what a browser would not send as a stream", async () => {
+    const bodies: unknown[] = [];
+    const page = new TestGuest({
+      http: true,
+      pageIsSecure: false,
+      fetch: ((_: string, { body }: RequestInit) => {
+        bodies.push(body);
+        return Promise.resolve(new Response("taken"));
+      }) as typeof fetch,
+    });
+    const peer = new TestPeer(page, 80, { to: OUTSIDE });
+    peer.connect();
+    peer.send(
+      Buffer.concat([Buffer.from("POST / HTTP/1.0\r\nHost: a.b\r\nContent-Length: 3145728\r\n\r\n"), DATA]),
+    );
+    await peer.until(() => peer.ended);
+    assert.ok(bodies[0] instanceof Blob);
+    assert.ok(Buffer.from(await bodies[0].arrayBuffer()).equals(DATA));
+  });
+
+  it("collects no more bodies than its bound, and gives the room back", async () => {
+    const budget = { left: 100 };
+    const body = (parts: number[]): RequestBody => ({
+      length: undefined,
+      done: false,
+      next: () => {
+        const part = parts.shift();
+        if (part === -1) return Promise.reject(new HttpError(400, "cut short"));
+        return Promise.resolve(part === undefined ? undefined : new Uint8Array(part));
+      },
+    });
+    const first = new Upload(body([60, 30]), budget);
+    assert.ok((await first.content(1000)) instanceof Blob);
+    assert.equal(budget.left, 10);
+    const second = new Upload(body([20, 20, 20]), budget);
+    const stream = await second.content(1000);
+    assert.ok(stream instanceof ReadableStream);
+    assert.equal((await new Response(stream).arrayBuffer()).byteLength, 60);
+    first.release();
+    second.release();
+    second.release();
+    const third = new Upload(body([20, -1]), budget);
+    await assert.rejects(third.content(1000), /cut short/);
+    third.release();
+    assert.equal(budget.left, 100);
   });
 
   it("follows where the server sends it", async () => {

@@ -113,8 +113,10 @@ export class HttpService {
   ): Promise<Response> {
     const upload = body && new Upload(body, this.#budget);
     const fromPage = this.#options.pageIsSecure !== undefined;
-    const content = await upload?.content(fromPage ? COLLECTED.page : COLLECTED.node);
+    let streamed = false;
     try {
+      const content = await upload?.content(fromPage ? COLLECTED.page : COLLECTED.node);
+      streamed = content instanceof ReadableStream;
       return await fetch_(url.href, {
         method: head.method,
         headers: requestHeaders(head, fromPage),
@@ -124,11 +126,11 @@ export class HttpService {
         credentials: "omit",
         cache: "no-store",
         referrerPolicy: "no-referrer",
-        ...(content instanceof ReadableStream ? { duplex: "half" } : {}),
+        ...(streamed ? { duplex: "half" } : {}),
       });
     } catch (error) {
       if (upload?.failure instanceof HttpError) throw upload.failure;
-      throw this.#explain(url, error, content instanceof ReadableStream);
+      throw error instanceof HttpError ? error : this.#explain(url, error, streamed);
     } finally {
       upload?.release();
     }
