@@ -55,7 +55,7 @@ export function segment(packet: Uint8Array): Uint8Array[] {
   // Each begins at a multiple of 4: checksums are added up in words.
   const stride = (payload + size + 3) & ~3;
   const buffer = new Uint8Array(stride * (count - 1) + payload + bytes - size * (count - 1));
-  const pseudo = pseudoSum(packet, ip);
+  const pseudo = pseudoSum(packet, ip, TCP);
   const segments: Uint8Array[] = [];
   for (let i = 0; i < count; i++) {
     const from = payload + i * size;
@@ -77,6 +77,22 @@ export function toPlain(packet: Uint8Array): Uint8Array[] {
   return [packet];
 }
 
+/**
+ * Whether a plain packet's TCP or UDP checksum is there and right. False for all that is neither, for fragments, and where
+ * lengths do not agree.
+ */
+export function checksumHolds(packet: Uint8Array): boolean {
+  const ip = networkAt(packet);
+  const type = get16(packet, ip - 2);
+  if (type === EtherType.IPV4) {
+    if (behindIpv4(packet, ip, packet[ip + 9]!) === undefined) return false;
+    const header = 4 * (packet[ip]! & 0xf);
+    return transportHolds(packet, ip, ip + header, ip + get16(packet, ip + 2), packet[ip + 9]!);
+  }
+  if (type !== EtherType.IPV6 || ip + 40 > packet.length || packet[ip]! >>> 4 !== 6) return false;
+  return transportHolds(packet, ip, ip + 40, ip + 40 + get16(packet, ip + 4), packet[ip + 6]!);
+}
+
 /** Bytes of a frame's headers up to the end of TCP's, for a packet with a gso_type: what hdr_len should say. */
 export function headerLength(packet: Uint8Array): number {
   return locate(packet)!.payload - HEADER;
@@ -93,7 +109,9 @@ export function networkAt(packet: Uint8Array): number {
 }
 
 const TCP = 6;
+const UDP = 17;
 const TCP_CHECKSUM = 16;
+const UDP_CHECKSUM = 6;
 const CWR = 0x80;
 const FIN_PSH = 0x09;
 
@@ -126,7 +144,7 @@ function locate(packet: Uint8Array): Layout | undefined {
   const ip = networkAt(packet);
   const v4 = (packet[Field.gsoType]! & ~Gso.ECN) === Gso.TCPV4;
   if (get16(packet, ip - 2) !== (v4 ? EtherType.IPV4 : EtherType.IPV6)) return undefined;
-  const tcp = v4 ? behindIpv4(packet, ip) : behindIpv6(packet, ip);
+  const tcp = v4 ? behindIpv4(packet, ip, TCP) : behindIpv6(packet, ip);
   if (tcp === undefined || tcp + 20 > packet.length) return undefined;
   const payload = tcp + (packet[tcp + 12]! >>> 4) * 4;
   if (payload < tcp + 20 || payload > packet.length) return undefined;
@@ -136,11 +154,11 @@ function locate(packet: Uint8Array): Layout | undefined {
   return found;
 }
 
-function behindIpv4(packet: Uint8Array, ip: number): number | undefined {
+function behindIpv4(packet: Uint8Array, ip: number, protocol: number): number | undefined {
   if (ip + 20 > packet.length) return undefined;
   const words = packet[ip]! & 0xf;
   const whole = (get16(packet, ip + 6) & 0x3fff) === 0; // more fragments, or an offset
-  return packet[ip]! >>> 4 === 4 && words >= 5 && whole && packet[ip + 9] === TCP
+  return packet[ip]! >>> 4 === 4 && words >= 5 && whole && packet[ip + 9] === protocol
     ? ip + 4 * words
     : undefined;
 }
@@ -161,11 +179,21 @@ function behindIpv6(packet: Uint8Array, ip: number): number | undefined {
   return next === TCP ? at : undefined;
 }
 
+/** Whether the checksum of the bytes from `at` to `end`, all of a TCP segment or UDP datagram, is right. */
+function transportHolds(packet: Uint8Array, ip: number, at: number, end: number, protocol: number): boolean {
+  if (end > packet.length || at + (protocol === TCP ? 20 : 8) > end) return false;
+  if (protocol === UDP) {
+    // 0: there is none (RFC 768).
+    if (get16(packet, at + UDP_CHECKSUM) === 0 || get16(packet, at + 4) !== end - at) return false;
+  } else if (protocol !== TCP) return false;
+  return sum(packet, at, end, pseudoSum(packet, ip, protocol) + end - at) === 0xffff;
+}
+
 /** Of addresses and protocol; the length of each segment is still to be added. */
-function pseudoSum(packet: Uint8Array, ip: number): number {
+function pseudoSum(packet: Uint8Array, ip: number, protocol: number): number {
   const v4 = packet[ip]! >>> 4 === 4;
   const addresses = v4 ? sum(packet, ip + 12, ip + 20) : sum(packet, ip + 8, ip + 40);
-  return addresses + TCP;
+  return addresses + protocol;
 }
 
 function finishIp(piece: Uint8Array, ip: number, index: number): void {

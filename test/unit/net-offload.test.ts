@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { completeChecksum, headerLength, packetFault, segment, toPlain } from "../../src/net/offload.ts";
+import {
+  checksumHolds,
+  completeChecksum,
+  headerLength,
+  packetFault,
+  segment,
+  toPlain,
+} from "../../src/net/offload.ts";
 import { HEADER, isPlain, LONGEST_FRAME, packetOf } from "../../src/net/packet.ts";
 import { naiveSum, readTcp, tcp, type TcpOptions } from "./packets.ts";
 
@@ -93,6 +100,41 @@ void describe("what a packet's header leaves to be done", () => {
     assert.deepEqual(Buffer.concat(plain.map((piece) => readTcp(piece).payload)), Buffer.from(bytes(65495)));
   });
 
+  void it("a right checksum is seen to be right, and none that any other byte of it would make", () => {
+    fc.assert(
+      fc.property(segments, fc.nat(), fc.integer({ min: 1, max: 255 }), (options, where, change) => {
+        const simple = { ...options, ipOptions: options.version === 4 ? options.ipOptions! : 0 };
+        const packet = tcp({ ...simple, gsoSize: undefined });
+        assert.equal(checksumHolds(packet), true);
+        const from =
+          HEADER + 14 + 4 * options.vlans!.length + (options.version === 4 ? 20 + simple.ipOptions : 40);
+        const at = from + (where % (packet.length - from));
+        packet[at]! ^= change;
+        // 0 and 0xffff are one number to it.
+        if (naiveSum([...packet.subarray(at & ~1, (at & ~1) + 2)]) % 0xffff !== 0)
+          assert.equal(checksumHolds(packet), false);
+      }),
+      { numRuns: 60 },
+    );
+    const udp = (checksum: number, length = 20): Uint8Array => {
+      const packet = tcp({ protocol: 17 });
+      packet.set([0, length, 0, 0], HEADER + 38);
+      packet.fill(0, HEADER + 50);
+      const view = new DataView(packet.buffer);
+      view.setUint16(HEADER + 40, checksum);
+      return packet;
+    };
+    const right = udp(0);
+    right.set([1, 0, 0, 0, 0, 0, 34, 0, 6, 0]);
+    const bare = naiveSum([10, 77, 1, 2, 10, 77, 9, 8, 0, 17, 0, 20, ...right.subarray(HEADER + 34)]);
+    assert.equal(checksumHolds(udp(~bare & 0xffff)), true);
+    assert.equal(checksumHolds(udp(0)), false, "there is none");
+    assert.equal(checksumHolds(udp(~(bare + 1) & 0xffff, 21)), false, "its length is another");
+    for (const packet of [tcp({ protocol: 1 }), packetOf(new Uint8Array(14)), packetOf(new Uint8Array(60))]) {
+      assert.equal(checksumHolds(packet), false);
+    }
+  });
+
   void it("what is plain stays as it is", () => {
     const packet = tcp({ payload: bytes(33) });
     assert.deepEqual(toPlain(packet.slice()), [packet]);
@@ -180,6 +222,7 @@ void describe("headers that do not go with their frame", () => {
             view.setUint16(8, fields[4], true);
           }
           for (const [at, value] of changes) if (at < packet.length) packet[at] = value;
+          checksumHolds(packet);
           if (packetFault(packet) !== undefined) return;
           const plain = toPlain(packet);
           assert.ok(

@@ -250,6 +250,29 @@ void describe("packets from the wire (5.1.6.4)", () => {
     assert.equal((await net.received())[0]![0], 0);
   });
 
+  void it("5.1.6.4.1: DATA_VALID for checksums that were looked at and are right, with GUEST_CSUM switched on", async () => {
+    const wrong = tcp({ payload: bytes(99) });
+    wrong[wrong.length - 1]! ^= 1;
+    const packets = [tcp({ payload: bytes(99) }), wrong, tcp({ partial: true }), frame(OWN_LIST)];
+    for (const [without, flags] of [
+      [0n, [2, 0, 1, 0]],
+      [GUEST_OFFLOADS, [0, 0, 0, 0]],
+    ] as const) {
+      const net = unfiltered({ without });
+      net.post(4, 2000);
+      for (const packet of packets) net.wire.port.receive(packet.slice());
+      assert.deepEqual(
+        (await net.received()).map((packet) => packet[0]),
+        flags,
+      );
+    }
+    const net = new NetDriver();
+    net.wire.port.receive(tcp({ payload: bytes(99) }));
+    assert.equal(await net.command(5, 0, new Array<number>(8).fill(0)), 0);
+    net.post(1, 2000);
+    assert.equal((await net.received())[0]![0], 0, "switched off while it waited");
+  });
+
   void it("a header that lies, a runt, a giant: dropped and counted", async () => {
     const net = unfiltered();
     net.post(1, 70000);

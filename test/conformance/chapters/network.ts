@@ -211,7 +211,10 @@ export const network51: Chapter = {
         },
         dataValid: {
           must: "sets DATA_VALID only when it has validated the checksum",
-          tests: device("5.1.6.4.1: DATA_VALID and num_buffers of a sender mean nothing to the driver"),
+          tests: device(
+            "5.1.6.4.1: DATA_VALID for checksums that were looked at and are right, with GUEST_CSUM switched on",
+            "5.1.6.4.1: DATA_VALID and num_buffers of a sender mean nothing to the driver",
+          ),
         },
       },
     },
