@@ -28,11 +28,14 @@ async function panelOf({ page }: WatchedPage): Promise<Locator> {
 }
 
 /** The guest's address, once it has one. */
-async function addressOf(watched: WatchedPage): Promise<string> {
-  const address = await watched.page.waitForFunction(
-    async () => (await window.ringside.networks())[0]?.status.lease?.address,
-  );
-  return (await address.jsonValue())!;
+async function addressOf({ page }: WatchedPage): Promise<string> {
+  return page.evaluate(async () => {
+    for (;;) {
+      const address = (await window.ringside.networks())[0]?.status.lease?.address;
+      if (address !== undefined) return address;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  });
 }
 
 describe("the default machine's network", { timeout: 2 * bootTimeout }, () => {
@@ -153,8 +156,9 @@ describe("two tabs of one browser", { timeout: 2 * bootTimeout }, () => {
 });
 
 describe("a room", { timeout: 2 * bootTimeout }, () => {
-  it("is lost and comes back: the guest's carrier, and what the page says", async () => {
-    const relay = await startRelay();
+  it("is lost and comes back: the guest's carrier, and what the page says", async (context) => {
+    const relay = await startRelay(["--origin", site.origin]);
+    context.after(() => relay.kill());
     const watched = await site.open(
       `memory=96M&device=rng&device=net,wire=room:blue,relay=${relay.url},secret=hush`,
     );
@@ -172,7 +176,8 @@ describe("a room", { timeout: 2 * bootTimeout }, () => {
     await panel.getByText(/It tries again (in \d+ s|now)\./).waitFor();
     assert.equal(await watched.exec(carrier), "0");
     await page.getByRole("button", { name: "Network connection lost" }).waitFor();
-    const again = await startRelay(["--port", String(relay.port)]);
+    const again = await startRelay(["--origin", site.origin, "--port", String(relay.port)]);
+    context.after(() => again.kill());
     await panel.getByText("Connected", { exact: true }).waitFor();
     await page.getByRole("button", { name: "Network connected" }).waitFor();
     assert.equal(await watched.exec(carrier), "1");
@@ -203,7 +208,6 @@ describe("a room", { timeout: 2 * bootTimeout }, () => {
     assert.equal(await watched.exec(carrier), "1");
     await watched.page.close();
     assert.deepEqual(watched.problems, []);
-    await again.stop();
   });
 });
 
