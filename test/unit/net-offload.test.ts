@@ -148,6 +148,11 @@ void describe("headers that do not go with their frame", () => {
     change(packet, new DataView(packet.buffer));
     return packet;
   };
+  const changedPartial = (start: number): Uint8Array => {
+    const packet = tcp({ payload: bytes(10), partial: true });
+    packet[6] = start;
+    return packet;
+  };
   const cases: [name: string, packet: Uint8Array, fault: RegExp][] = [
     ["no header", new Uint8Array(11), /a frame of 0 bytes/],
     ["a runt", new Uint8Array(HEADER + 13), /a frame of 13 bytes/],
@@ -167,6 +172,7 @@ void describe("headers that do not go with their frame", () => {
     ["a checksum elsewhere", changed((_, view) => view.setUint16(6, 33, true)), /a checksum at 33/],
     ["a checksum at another field", changed((_, view) => view.setUint16(8, 14, true)), /34 \+ 14/],
     ["a checksum behind the end", changed((_, view) => view.setUint16(6, 3038, true)), /at 3038 \+ 16/],
+    ["a checksum behind a frame that is not segmented", changedPartial(53), /at 53 \+ 16/],
     ["a checksum in the Ethernet header", changed((_, view) => view.setUint16(6, 13, true)), /at 13/],
     [
       "a routing header",

@@ -401,6 +401,12 @@ describe("commands as they must not be (5.1.6.5)", () => {
     ["an address cut short", "5.1.6.5 command", [MAC, 1, [2, 0, 0, 0, 0]]],
     ["a table without its second list", "5.1.6.5 command", [MAC, 0, le(0, 4)]],
     ["a table with too few addresses", "5.1.6.5 command", [MAC, 0, [...le(2, 4), ...OTHER]]],
+    [
+      "a second list with too few addresses",
+      "5.1.6.5 command",
+      [MAC, 0, [...le(0, 4), ...le(2, 4), ...GROUP]],
+    ],
+    ["a second list of 2^32 - 1 addresses", "5.1.6.5 command", [MAC, 0, [...le(0, 4), ...le(0xffffffff, 4)]]],
     ["a table with 2^32 - 1 addresses", "5.1.6.5 command", [MAC, 0, [...le(0xffffffff, 4), ...OTHER]]],
     ["a VLAN cut short", "5.1.6.5 command", [VLAN, 0, [1]]],
     ["pairs cut short", "5.1.6.5 command", [PAIRS, 0, [1]]],

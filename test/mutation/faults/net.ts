@@ -28,8 +28,8 @@ export const NET_FAULTS: readonly Fault[] = [
   }),
   offload({
     wrong: "segments what has no NEEDS_CSUM",
-    find: "if (!(packet[Field.flags]! & Flag.NEEDS_CSUM)) {",
-    replace: "if (false) {",
+    find: "if (!(packet[Field.flags]! & Flag.NEEDS_CSUM))",
+    replace: "if (false)",
   }),
   offload({
     wrong: "segments fragments",
