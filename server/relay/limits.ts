@@ -93,7 +93,7 @@ const OBJECT = 256;
  *
  * `queues`: what waits for members. For each member: its share of that and one round of the event loop more; a message that is
  * not complete, in pieces and being put together; one read of its socket; a roster on its way; and the objects around all
- * that: pieces, table entries, timers. With the standard limits 1.6 GB, of which 1,024 members that all attack together use
+ * that: pieces, table entries, timers. With the standard limits 1.5 GB, of which 1,024 members that all attack together use
  * all, and members that do not nothing but what waits for them. Kernel buffers of sockets come on top.
  */
 export function memoryBound({ members, queues }: Limits): number {

@@ -15,15 +15,14 @@ import { CONTROL_RATE, MOST_ADDRESSES, MOST_MISSED, RATE_BURST } from "./limits.
 import { macAt, macText } from "./mac-address.ts";
 import type { Refusal } from "./metrics.ts";
 import { Outbox } from "./outbox.ts";
-import type { Room } from "./room.ts";
+import type { Resident, Room } from "./room.ts";
 import { rosterMessage } from "./roster.ts";
 import type { Shared } from "./shared.ts";
-import type { Port } from "./sharing.ts";
 import type { UplinkFactory } from "./uplink.ts";
 import { WayOut } from "./way-out.ts";
 
 /** One connection to a room, extended or plain. Not in the room before it has said hello, if it is extended. */
-export class Member implements Port {
+export class Member implements Resident {
   readonly id: string;
   readonly isHere = true;
   readonly isPlain: boolean;

@@ -5,7 +5,6 @@ import { addressIn } from "./addresses.ts";
 import { framesIn, refuse } from "./inspect.ts";
 import { isHost, macAt, macText } from "./mac-address.ts";
 import { MOST_MACS, MOST_MEMBERS_PER_ROOM } from "./limits.ts";
-import type { Member } from "./member.ts";
 import type { Drop } from "./metrics.ts";
 import { ROSTER_DELAY, rosterMessage } from "./roster.ts";
 import type { Shared } from "./shared.ts";
@@ -16,11 +15,25 @@ import { claimsGateway, isOutbound, type UplinkFactory } from "./uplink.ts";
 /** Addresses of one room that may be at one other relay. */
 const MOST_REMOTE_MACS = MOST_MACS * MOST_MEMBERS_PER_ROOM;
 
+/** A member of a room, as the room needs it. */
+export interface Resident extends Port {
+  /** The address that it said in its hello. */
+  readonly mac: number | undefined;
+  /** In the roster, with these MAC addresses. */
+  entry(macs: string[]): Entry;
+  /** Notes that it was seen to use this IP address. Returns whether that is new. */
+  hasAddress(address: string): boolean;
+  /** A packet that only its uplink gets. */
+  sendOut(packet: Uint8Array, factory: UplinkFactory): void;
+  /** A message in JSON. False: too much waits for it, the message was not sent. */
+  tell(message: string): boolean;
+}
+
 /** A room: an Ethernet switch that learns, and the list of who is there. */
 export class Room implements LocalRoom {
   readonly name: string;
   readonly table = new MacTable<Port>();
-  readonly members = new Set<Member>();
+  readonly members = new Set<Resident>();
   /** Connections that are in it or about to be: with the last one it ends. */
   visitors = 0;
   readonly uplink: UplinkFactory | undefined;
@@ -42,7 +55,7 @@ export class Room implements LocalRoom {
    * A packet from a member. Returns how many frames it stands for.
    * Its source address is learned unless another member has it; then the packet is dropped and that member asked for a sign of life.
    */
-  forward(from: Member, packet: Uint8Array, now: number): number {
+  forward(from: Resident, packet: Uint8Array, now: number): number {
     const fault = refuse(packet, this.#shared.limits.frame) ?? this.#learn(from, packet, now);
     if (fault !== undefined) {
       this.#shared.counters.dropped[fault]++;
@@ -71,13 +84,13 @@ export class Room implements LocalRoom {
   }
 
   /** The member has said hello, or speaks the plain protocol. */
-  join(member: Member): void {
+  join(member: Resident): void {
     this.members.add(member);
     if (member.mac !== undefined) this.#claim(member, member.mac);
     this.changedHere();
   }
 
-  leave(member: Member): void {
+  leave(member: Resident): void {
     if (!this.members.delete(member)) return;
     this.table.removePort(member);
     this.freed();
@@ -128,7 +141,7 @@ export class Room implements LocalRoom {
   }
 
   /** The address is this member's for as long as it is here, if nobody has it; otherwise when that one is found to be gone. */
-  #claim(member: Member, mac: number): void {
+  #claim(member: Resident, mac: number): void {
     if (mac === this.#gateway) return;
     const holder = this.table.portOf(mac);
     if (holder === undefined || holder === member) this.table.assign(mac, member, performance.now(), true);
@@ -149,14 +162,14 @@ export class Room implements LocalRoom {
     return undefined;
   }
 
-  #lookForAddress(from: Member, packet: Uint8Array): void {
+  #lookForAddress(from: Resident, packet: Uint8Array): void {
     const type = etherTypeOf(packet);
     if (type !== EtherType.ARP && type !== EtherType.IPV6) return;
     const address = addressIn(packet);
     if (address !== undefined && from.hasAddress(address)) this.changedHere();
   }
 
-  #switch(from: Member, packet: Uint8Array): void {
+  #switch(from: Resident, packet: Uint8Array): void {
     const to = isGroup(packet) ? undefined : this.table.portOf(macAt(packet, HEADER));
     if (to === from) this.#shared.counters.dropped.loop++;
     else if (to) to.deliver(packet);

@@ -56,12 +56,13 @@ async function command(args: readonly string[]): Promise<number> {
       return list(values.images);
     }
     case undefined:
-      throw new UsageError("What shall it be: run, image or images?");
+      throw new UsageError("What shall it be: run, image, images or relay?");
     default: {
       const meant = closest(name, [
         { name: "run", akin: ["start", "boot", "exec"] },
         { name: "images" },
         { name: "image", akin: ["pack"] },
+        { name: "relay", akin: ["serve", "server", "switch"] },
       ]);
       throw new UsageError(
         `There is no command "${name}".${meant === undefined ? "" : ` Did you mean "${meant}"?`}`,

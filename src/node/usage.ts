@@ -10,6 +10,7 @@ export function usage(): string {
   ringside image pack DISK          pack a disk (raw, qcow2, vmdk, …) into a folder for a web server
   ringside image info IMAGE         what a packed image is: a folder, its index.json or their address
   ringside image verify IMAGE       read all of it; 0 when every chunk is there and right, 1 when not
+  ringside relay                    rooms for machines with wire=room:NAME; ringside relay --help
   ringside --help, --version
 
 Options of run:
