@@ -56,7 +56,8 @@ void describe("three guests on two relays", { concurrency: 1 }, () => {
 
   void it("a connection between the relays goes on when one of them is killed", async () => {
     const [one, , three] = guests as [Guest, Guest, Guest];
-    const arrived = three.sh("nc -l -p 9000");
+    // nc tells the other end when its own input is over, and that one would end then.
+    const arrived = three.sh("mkfifo /tmp/open; sleep 300 >/tmp/open & nc -l -p 9000 </tmp/open");
     const sent = one.sh(
       "sleep 1; i=0; while [ $i -lt 200 ]; do echo line $((i += 1)); usleep 50000; done | nc three.ringside 9000",
     );

@@ -38,7 +38,8 @@ const PING_RANGE = "/proc/sys/net/ipv4/ping_group_range";
 /** Why passt cannot send pings: it has no more right to than the system gives to everybody. */
 export function cannotPing(): string | false {
   const [first = 1, last = 0] = readFileSync(PING_RANGE, "latin1").split(/\s+/).map(Number);
-  return first <= last ? false : "net.ipv4.ping_group_range allows nobody to send pings here";
+  // In a namespace of users, groups that it does not have are all shown as one.
+  return first < last ? false : "net.ipv4.ping_group_range allows nobody to send pings here";
 }
 
 export class Outside implements AsyncDisposable {
