@@ -149,15 +149,18 @@ describe("two tabs of one browser", { timeout: 2 * bootTimeout }, () => {
     assert.match(await members.nth(1).innerText(), /^two\s/);
     await members.nth(1).getByText(other!, { exact: true }).waitFor();
 
-    await two.close();
+    // One of them starts a machine that is plugged in elsewhere.
+    await two.page.evaluate(() => (location.hash = "#device=none"));
+    await two.page.getByRole("button", { name: "Start it" }).click();
     await panel.getByText("Nobody else is here").waitFor();
-    await one.close();
+    await Promise.all(tabs.map((tab) => tab.close()));
   });
 });
 
 describe("a room", { timeout: 2 * bootTimeout }, () => {
   it("is lost and comes back: the guest's carrier, and what the page says", async (context) => {
-    const relay = await startRelay(["--origin", site.origin]);
+    const options = ["--origin", site.origin, "--secret", "blue=hush", "--log", "error"];
+    const relay = await startRelay(options);
     context.after(() => relay.kill());
     const watched = await site.open(
       `memory=96M&device=rng&device=net,wire=room:blue,relay=${relay.url},secret=hush`,
@@ -176,7 +179,7 @@ describe("a room", { timeout: 2 * bootTimeout }, () => {
     await panel.getByText(/It tries again (in \d+ s|now)\./).waitFor();
     assert.equal(await watched.exec(carrier), "0");
     await page.getByRole("button", { name: "Network connection lost" }).waitFor();
-    const again = await startRelay(["--origin", site.origin, "--port", String(relay.port)]);
+    const again = await startRelay([...options, "--port", String(relay.port)]);
     context.after(() => again.kill());
     await panel.getByText("Connected", { exact: true }).waitFor();
     await page.getByRole("button", { name: "Network connected" }).waitFor();
