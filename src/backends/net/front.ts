@@ -101,7 +101,7 @@ export class Front implements Wire, NetPort {
     const address = this.#lease && parseAddress(this.#lease.address);
     if (!address || this.#wire.status.state !== "up") return;
     const arp = { senderMac: this.mac, senderAddress: address, targetMac: NOBODY, targetAddress: address };
-    this.#wire.send(arpPacket(BROADCAST, { operation: ArpOperation.REQUEST, ...arp }));
+    void this.#wire.send(arpPacket(BROADCAST, { operation: ArpOperation.REQUEST, ...arp }));
   }
 
   #onStatus(): void {

@@ -58,7 +58,7 @@ export class Relays {
  * Whether a relay may name that one as another of its kind. A relay of the internet shall not have us knock at doors in our own
  * network, nor get a secret sent in the clear.
  */
-function leads(from: string, to: string): boolean {
+export function leads(from: string, to: string): boolean {
   if (!URL.canParse(to)) return false;
   const [here, there] = [new URL(from), new URL(to)];
   if (there.protocol !== "wss:" && (there.protocol !== "ws:" || here.protocol === "wss:")) return false;

@@ -128,7 +128,9 @@ export class Room implements SharedWire {
         onMembers: (members) => this.#onMembers(members),
         onLeaving: () => this.#onLeaving(),
         onPacket: (packet) => this.#onPacket(packet),
-        onBadPacket: () => void this.#counters.dropped++,
+        onBadPacket: () => {
+          this.#counters.dropped++;
+        },
         onEnd: (end) => this.#onEnd(end),
       },
     });
