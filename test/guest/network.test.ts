@@ -56,7 +56,8 @@ void describe("two guests in a room", { concurrency: 1 }, () => {
     const arrived = one.sh("busybox nc -l -p 9001 | sha256sum");
     const sent = two.sh(
       "seq 1 20000000 | head -c 64M >/tmp/file; " +
-        "until cat /tmp/file >/dev/tcp/one.ringside/9001; do sleep 0.3; done 2>/dev/null; sha256sum </tmp/file",
+        "until bash -c 'cat /tmp/file >/dev/tcp/one.ringside/9001'; do sleep 0.3; done 2>/dev/null; " +
+        "sha256sum </tmp/file",
     );
     assert.equal(await arrived, await sent);
     assert.equal(await two.sh("stat -c %s /tmp/file"), String(64 * MIB));
