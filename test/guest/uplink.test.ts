@@ -9,14 +9,12 @@ const ROOT = process.getuid?.() === 0;
 /** Without root one is root in a namespace of users. */
 const NAMESPACE = ROOT ? ["--net"] : ["--net", "--user", "--map-root-user"];
 
-void it(
-  "guests with a way out, kept apart from this computer's network",
-  { skip: obstacle() },
-  async (test) => {
-    const inside = join(import.meta.dirname, "uplink/inside.ts");
+for (const file of ["members.ts", "inside.ts"]) {
+  void it(`${file}, kept apart from this computer's network`, { skip: obstacle() }, async (test) => {
+    const path = join(import.meta.dirname, "uplink", file);
     const child = spawn(
       "unshare",
-      [...NAMESPACE, process.execPath, "--import", "tsx", "--test-reporter=spec", inside],
+      [...NAMESPACE, process.execPath, "--import", "tsx", "--test-reporter=spec", path],
       {
         stdio: ["ignore", "pipe", "inherit"],
         // It is a test run of its own, not a part of this one.
@@ -30,8 +28,8 @@ void it(
     ]);
     assert.equal(status, 0, output);
     test.diagnostic(output);
-  },
-);
+  });
+}
 
 function obstacle(): string | false {
   const { status, stderr, error } = spawnSync("unshare", [...NAMESPACE, "true"], { encoding: "utf8" });

@@ -4,7 +4,7 @@ import { createSocket } from "node:dgram";
 import { createServer } from "node:http";
 import { parseAddress } from "../../../src/net/address.ts";
 import { DnsCode, dnsResponse, DnsType, parseQuery, responseSize } from "../../../src/net/dns.ts";
-import { DNS, PRIVATE, WEB } from "./network.ts";
+import { DNS, PRIVATE, WEB, WEB6 } from "./network.ts";
 
 const FILE = Buffer.alloc(4 << 20, "what a guest downloads ");
 /** Sent slowly enough that something can happen meanwhile: 64 KiB every 50 ms. */
@@ -41,7 +41,8 @@ for (const type of ["udp4", "udp6"] as const) {
     seen.push(`udp ${port}`);
     socket.send(`${message.toString().trim()} from port ${port}\n`, port, address);
   });
-  socket.bind(7777);
+  // An answer comes from the address that was asked: a socket of all addresses would take the link's.
+  socket.bind(7777, type === "udp4" ? WEB : WEB6);
 }
 
 const names = new Map([
