@@ -93,7 +93,8 @@ describe("ringside run without --exec", () => {
     let screen = "";
     child.stdout.setEncoding("utf8").on("data", (data: string) => (screen += data));
     await until(() => screen.includes("# "), "a prompt");
-    child.stdin.write("stty size; sleep 100\r");
+    // One process group: Ctrl-C between two commands would be for the one that has just ended.
+    child.stdin.write("sh -c 'stty size; exec sleep 100'\r");
     await until(() => /^33 91\r$/m.test(screen), "the window's size in the guest");
     child.stdin.write("\u0003"); // for the guest, not for us
     child.stdin.write("echo $((6 * 7)) is it\r");

@@ -6,7 +6,7 @@ import { describe, it } from "node:test";
 import { HotPlugError } from "../../src/node/index.ts";
 import { boot, type Guest, temporaryFolder, until, within } from "./support.ts";
 
-const CYCLES = 20;
+const CYCLES = 8;
 
 /** Where Linux has the disk with that name: `vdb`. */
 const device = (id: string): string => `$(grep -lx ${id} /sys/block/vd*/serial | cut -d/ -f4)`;
