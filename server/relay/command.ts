@@ -10,7 +10,7 @@ import { openRelay } from "./open.ts";
 import { RELAY_HELP, RELAY_OPTIONS, relaySettings } from "./options.ts";
 import type { Relay } from "./relay.ts";
 
-const DEFAULT_PORT = 8087;
+const DEFAULT_PORT = 8086;
 
 const USAGE = `Rooms for machines with wire=room:NAME: Ethernet over WebSocket, at ws://HOST:PORT/relay?room=NAME.
 It answers /health and /metrics as well. docs/RELAY.md has the protocol, the limits and how to run it for others.

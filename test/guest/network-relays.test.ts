@@ -10,16 +10,16 @@ import { startRelay, type RelayProcess } from "../tools/relay-process.ts";
 import { boot, type Guest, until } from "./support.ts";
 
 void describe("three guests on two relays", { concurrency: 1 }, () => {
-  let nats: ChildProcess;
-  let relays: RelayProcess[];
-  let guests: Guest[];
+  let nats: ChildProcess | undefined;
+  let relays: RelayProcess[] = [];
+  let guests: Guest[] = [];
 
   before(async () => {
     const port = await freePort();
     const { command, env } = await ensureTool("nats-server");
     nats = spawn(command, ["--addr", "127.0.0.1", "--port", String(port)], { env, stdio: "ignore" });
     await until(() => answers(port), "nats-server listens");
-    const options = ["--nats", `nats://127.0.0.1:${port}`];
+    const options = ["--nats", `nats://127.0.0.1:${port}`, "--log", "warn"];
     relays = await Promise.all([startRelay(options), startRelay(options)]);
     const [first, second] = relays.map(({ url }) => url);
     guests = await Promise.all([
@@ -29,9 +29,9 @@ void describe("three guests on two relays", { concurrency: 1 }, () => {
     ]);
   });
   after(async () => {
-    await Promise.all((guests ?? []).map((guest) => guest[Symbol.asyncDispose]()));
-    await Promise.all((relays ?? []).map((relay) => relay[Symbol.asyncDispose]()));
-    if (nats && nats.exitCode === null) {
+    await Promise.all(guests.map((guest) => guest[Symbol.asyncDispose]()));
+    await Promise.all(relays.map((relay) => relay[Symbol.asyncDispose]()));
+    if (nats?.exitCode === null) {
       const ended = once(nats, "exit");
       nats.kill();
       await ended;
@@ -71,7 +71,7 @@ void describe("three guests on two relays", { concurrency: 1 }, () => {
     );
     for (const { machine } of guests) {
       const { status } = machine.networks()[0]!;
-      assert.equal(status?.state, "up");
+      assert.equal(status.state, "up");
       assert.equal(new URL(status.relay!).port, String(relays[1]!.port));
     }
     await until(() => namesIn(three).join() === "one,three,two", "everybody is at the other relay");
@@ -79,7 +79,10 @@ void describe("three guests on two relays", { concurrency: 1 }, () => {
 });
 
 function namesIn({ machine }: Guest): string[] {
-  return (machine.networks()[0]!.status?.members ?? []).map(({ name }) => name).sort();
+  return machine
+    .networks()[0]!
+    .status.members.map(({ name }) => name)
+    .sort();
 }
 
 async function answers(port: number): Promise<boolean> {

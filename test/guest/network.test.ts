@@ -5,19 +5,23 @@ import { startRelay, type RelayProcess } from "../tools/relay-process.ts";
 import { boot, type Guest, until } from "./support.ts";
 
 const MIB = 2 ** 20;
+/** What the relay says of ordinary events is nothing for the test's report. */
+const QUIET = ["--log", "warn"];
 
 void describe("two guests in a room", { concurrency: 1 }, () => {
   let relay: RelayProcess;
   let one: Guest;
   let two: Guest;
+  const opened: AsyncDisposable[] = [];
 
   before(async () => {
-    relay = await startRelay();
+    relay = await startRelay(QUIET);
+    opened.push(relay);
     [one, two] = (await Promise.all(["one", "two"].map((name) => enter(name)))) as [Guest, Guest];
+    opened.push(one, two);
   });
   after(async () => {
-    await Promise.all([one, two].map((guest) => guest?.[Symbol.asyncDispose]()));
-    await relay?.stop();
+    for (const each of opened.reverse()) await each[Symbol.asyncDispose]();
   });
 
   const enter = (name: string): Promise<Guest> =>
@@ -31,7 +35,7 @@ void describe("two guests in a room", { concurrency: 1 }, () => {
       await two.sh("ping -c3 -i0.2 one.ringside"),
       new RegExp(`${addresses[0]!}.* 0% packet`, "s"),
     );
-    const roster = one.machine.networks()[0]!.status!.members;
+    const roster = one.machine.networks()[0]!.status.members;
     assert.deepEqual(roster.map(({ name }) => name).sort(), ["one", "two"]);
     assert.ok(
       roster.some((member) => member.addresses.includes(addresses[1]!)),
@@ -97,7 +101,8 @@ void describe("two guests in a room", { concurrency: 1 }, () => {
     const { port } = relay;
     await relay.kill();
     await until(async () => (await carrier(one)) === "0" && (await carrier(two)) === "0", "no carrier");
-    relay = await startRelay(["--port", String(port)]);
+    relay = await startRelay(["--port", String(port), ...QUIET]);
+    opened.unshift(relay);
     await until(
       async () => (await carrier(one)) === "1" && (await carrier(two)) === "1",
       "the carrier is back",

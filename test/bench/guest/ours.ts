@@ -4,6 +4,7 @@ import { parseConfig } from "../../../src/config/grammar.ts";
 import type { Machine as MachineClass, MachineOptions } from "../../../src/machine/machine.ts";
 import { loadImage } from "../../../src/node/images.ts";
 import { loadWasm } from "../../../src/node/wasm.ts";
+import { openWires } from "../../../src/node/wires.ts";
 import { IMAGE } from "../material.ts";
 import { InitWatch } from "./marker.ts";
 import { costBetween, now } from "./moment.ts";
@@ -27,8 +28,10 @@ export async function bootOurs(request: BootRequest): Promise<Peer> {
     loadWasm(),
     request.initrd && readFile(request.initrd),
   ]);
+  const config = parseConfig(configText(request), "node");
   const options: MachineOptions = {
-    config: parseConfig(configText(request), "node"),
+    config,
+    wires: openWires(config, {}),
     image: initrd ? { ...image, initrd } : image,
     wasm,
     disks,

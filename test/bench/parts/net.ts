@@ -34,7 +34,7 @@ export const net: Part = {
   title: "Two guests in a room: TCP by iperf3 and pings, our time by the peer's",
   rounds: 2,
   async run({ rounds, progress }) {
-    const relay = await startRelay();
+    const relay = await startRelay(["--log", "warn"]);
     const results = new Map<Machines, Measured[]>([OURS, VIRTIO, NE2K].map((machines) => [machines, []]));
     try {
       for (let round = 1; round <= rounds; round++) {

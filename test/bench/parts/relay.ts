@@ -26,6 +26,7 @@ export const relay: Part = {
   rounds: 3,
   async run({ rounds, progress }) {
     const relay = await startRelay([
+      ...["--log", "warn"],
       ...[
         "--most-members-per-address",
         String(ROOMS * MEMBERS),
