@@ -254,7 +254,9 @@ describe("An image in the browser", () => {
         await cdp.send("Storage.clearDataForOrigin", { origin: server.origin, storageTypes: "indexeddb" });
       }
       assert.equal(await readAll(page), sha256(BYTES));
-      assert.deepEqual(await page.evaluate(() => told), []);
+      // On a busy machine a server's answer may take long, which is said; that the cache is gone is nothing to speak of.
+      const others = (await page.evaluate(() => told)).filter((text) => !/waits for|goes on/.test(text));
+      assert.deepEqual(others, []);
       await leave(page);
     });
   }

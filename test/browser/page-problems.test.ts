@@ -209,7 +209,7 @@ describe("images that cannot be loaded", () => {
   it("a worker that cannot be loaded", async () => {
     writeImage(folder, fakeImage("fake"));
     intercept = (request, response) => {
-      if (!/\/assets\/main-.*\.js/.test(request.url ?? "")) return false;
+      if (!/\/assets\/machine-.*\.js/.test(request.url ?? "")) return false;
       response.writeHead(404).end();
       return true;
     };

@@ -16,12 +16,13 @@ cp "$root/etc/skel/.bashrc" "$root/root/.bashrc"
 mkdir -p "$root/usr/lib/modules"
 cp -R --no-preserve=ownership "$here/modules/." "$root/usr/lib/modules/"
 chroot "$root" depmod "$(ls "$here/modules")"
+ln -sf ../run/resolv.conf "$root/etc/resolv.conf"
 
 # --- what the build left, and what would differ the next time ---
 
 rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/* "$root"/var/cache/debconf/*-old "$root"/var/cache/ldconfig/* \
 	"$root"/var/lib/dpkg/*-old "$root"/var/log/* "$root"/tmp/* "$root"/run/*
-rm -f "$root"/etc/apt/apt.conf.d/99mmdebstrap "$root"/etc/dpkg/dpkg.cfg.d/build "$root"/etc/.pwd.lock "$root"/etc/resolv.conf \
+rm -f "$root"/etc/apt/apt.conf.d/99mmdebstrap "$root"/etc/dpkg/dpkg.cfg.d/build "$root"/etc/.pwd.lock \
 	"$root"/etc/machine-id "$root"/var/lib/apt/extended_states \
 	"$root"/etc/passwd- "$root"/etc/shadow- "$root"/etc/group- "$root"/etc/gshadow- "$root"/etc/subuid- "$root"/etc/subgid-
 : >"$root/var/log/wtmp"
