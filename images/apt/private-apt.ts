@@ -196,7 +196,8 @@ async function systemDownloadSettings(): Promise<string[]> {
     .filter((line) => line.startsWith("Acquire::"));
 }
 
-async function systemMirrors(release: string): Promise<Mirrors> {
+/** The mirrors in the sources of this machine, or those of RINGSIDE_DEBIAN_MIRROR. Throws an ImageBuildError when there are none. */
+export async function systemMirrors(release: string): Promise<Mirrors> {
   const override = process.env.RINGSIDE_DEBIAN_MIRROR;
   if (override) return mirrorsFromEnvironment(override);
   const files = [
