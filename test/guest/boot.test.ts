@@ -18,14 +18,14 @@ void describe("a stock Debian kernel", () => {
       "Ringside\nRingside",
     );
     const paths = (await sh("for d in /sys/bus/virtio/devices/*; do readlink -f $d; done")).split("\n");
-    assert.equal(paths.filter((path) => path.includes("/pci0000:00/")).length, 3);
+    assert.equal(paths.filter((path) => path.includes("/pci0000:00/")).length, 4);
     assert.equal(paths.filter((path) => path.includes("/LNRO0005:")).length, 2);
     const interrupts = await sh("cat /proc/interrupts");
     assert.match(interrupts, /PCI-MSI \d+-edge +virtio\d+-req\.0/);
     assert.match(interrupts, /IO-APIC +5-fasteoi +virtio/);
     assert.equal(
       await sh("cat /sys/bus/pci/devices/*/vendor | sort | uniq -c | sed 's/^ *//'"),
-      "3 0x1af4\n1 0x8086",
+      "4 0x1af4\n1 0x8086",
     );
     // Nothing to schedule before a disk in memory: /init leaves the scheduler out.
     assert.equal(await sh("cat /sys/block/vd*/queue/scheduler | sort -u"), "[none] mq-deadline");

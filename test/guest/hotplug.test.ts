@@ -109,11 +109,11 @@ void describe("a disk attached while the guest runs", () => {
       assert.ok(machine.counters().accesses > accesses, "what was counted stays counted");
       ({ accesses } = machine.counters());
     }
-    assert.deepEqual([...found], ["00:03.0"]);
+    assert.deepEqual([...found], ["00:04.0"]);
     assert.deepEqual(addresses(guest), before);
-    assert.equal(await sh("ls /sys/block; ls /sys/bus/virtio/devices | wc -l"), "vda\n3");
+    assert.equal(await sh("ls /sys/block; ls /sys/bus/virtio/devices | wc -l"), "vda\n4");
     // The BARs are where they were at first: nothing is used up.
-    const bars = (await sh("dmesg | grep -E '00:03.0: BAR 0 .*assigned'")).split("\n");
+    const bars = (await sh("dmesg | grep -E '00:04.0: BAR 0 .*assigned'")).split("\n");
     assert.ok(new Set(bars.map((line) => line.replace(/^.*\] pci/, ""))).size <= 3, bars.join("\n"));
     assertClean(guest);
   });
@@ -139,8 +139,9 @@ void describe("a disk attached while the guest runs", () => {
     assert.deepEqual(addresses(guest), {
       console: "00:01.0",
       rng: "0xfea00000",
-      home: "00:02.0",
-      data: "00:03.0",
+      net0: "00:02.0",
+      home: "00:03.0",
+      data: "00:04.0",
     });
     // The reboot of the guest itself.
     await sh("echo none >/tmp/mark; reboot");

@@ -7,7 +7,7 @@ void describe("lspci -vv in the guest", () => {
   void it("decodes every capability of modern and transitional devices, MSI-X enabled", async () => {
     const tools = await lspciDisk();
     await using guest = await boot(
-      "device=console&device=blk,id=old,store=memory,size=8M,transport=pci-transitional&device=rng,vectors=0&" +
+      "device=none&device=console&device=blk,id=old,store=memory,size=8M,transport=pci-transitional&device=rng,vectors=0&" +
         tools,
     );
     const lspci = await unpackLspci(guest);

@@ -54,7 +54,7 @@ void describe("version 1 of virtio-mmio in the guest", () => {
   void it("carries the console, entropy and two disks, byte for byte", async () => {
     await copyAndCompare(
       (from, to) =>
-        "device=console,transport=mmio-legacy&device=rng,transport=mmio-legacy" +
+        "device=none&device=console,transport=mmio-legacy&device=rng,transport=mmio-legacy" +
         `&device=blk,id=from,store=file,path=${from},transport=mmio-legacy` +
         `&device=blk,id=to,store=file,path=${to},transport=mmio-legacy`,
       async ({ sh, machine, screen }) => {

@@ -61,7 +61,7 @@ void describe("PCI interrupts in the guest", () => {
 
   void it("follow the number of vectors: none, one (too few for Linux) and two, which queues share", async () => {
     const { guest, accesses } = await bootWatched(
-      "device=console,vectors=2&device=blk,id=first,store=memory,size=8M,vectors=0&device=rng,vectors=1",
+      "device=none&device=console,vectors=2&device=blk,id=first,store=memory,size=8M,vectors=0&device=rng,vectors=1",
     );
     try {
       const interrupts = await guest.sh("cat /proc/interrupts");

@@ -11,7 +11,7 @@ const VERSION_1 = 32;
 void describe("transitional PCI devices in the guest", () => {
   void it("are driven as modern ones by default", async () => {
     await using guest = await boot(
-      "device=console,transport=pci-transitional&device=rng,transport=pci-transitional&" +
+      "device=none&device=console,transport=pci-transitional&device=rng,transport=pci-transitional&" +
         "device=blk,id=first,store=memory,size=8M,transport=pci-transitional,packed=on",
     );
     const { sh } = guest;

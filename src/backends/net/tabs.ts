@@ -5,6 +5,7 @@ import { packetFault } from "../../net/offload.ts";
 import { HEADER } from "../../net/packet.ts";
 import { decodeBatch, encodeBatch, LONGEST_BATCH, type Member } from "../../net/relay-protocol.ts";
 import type { NetPort } from "../../virtio/net-backend.ts";
+import { Presence } from "./presence.ts";
 import { parseMember } from "./roster.ts";
 import { noWireCounters, type SharedWire, type WireStatus } from "./wire.ts";
 
@@ -58,6 +59,7 @@ export class Tabs implements SharedWire {
   readonly #id: string = crypto.randomUUID();
   readonly #since = Date.now();
   readonly #channel: BroadcastChannel;
+  readonly #presence = new Presence();
   readonly #counters = noWireCounters();
   readonly #neighbours = new Map<string, Neighbour>();
   /** Who has a MAC address, by its number. */
@@ -100,7 +102,9 @@ export class Tabs implements SharedWire {
 
   connect(port: NetPort): void {
     this.#port = port;
-    this.#post({ type: "here", member: this.#self(port), isNew: true });
+    void this.#presence
+      .hold(this.#id)
+      .then(() => this.#post({ type: "here", member: this.#self(port), isNew: true }));
     port.setLink(true);
   }
 
@@ -132,6 +136,7 @@ export class Tabs implements SharedWire {
     if (this.#disposed) return Promise.resolve();
     this.#flush();
     this.#post({ type: "gone", id: this.#id });
+    this.#presence.dispose();
     this.#disposed = true;
     this.onStatus = undefined;
     clearInterval(this.#timer);
@@ -240,7 +245,10 @@ export class Tabs implements SharedWire {
     const known = this.#neighbours.get(member.id);
     if (member.id === this.#id || (!known && this.#neighbours.size >= MOST_MEMBERS)) return;
     if (known) Object.assign(known, { member, lastSeen: now });
-    else this.#neighbours.set(member.id, { member, lastSeen: now, underWay: 0, lastTaken: now });
+    else {
+      this.#neighbours.set(member.id, { member, lastSeen: now, underWay: 0, lastTaken: now });
+      this.#presence.watch(member.id, () => this.#forget(member.id));
+    }
     if (isNew && this.#port) this.#post({ type: "here", member: this.#self(this.#port), isNew: false });
     if (JSON.stringify(known?.member) !== JSON.stringify(member) || !known) this.onStatus?.(this.status);
   }
