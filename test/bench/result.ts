@@ -1,7 +1,7 @@
 import { type Sample, sampleOf } from "./statistics.ts";
 
-/** s: seconds by the clock. cpu s: seconds of processor time. M: million guest instructions. /s: a second. MB: 10^6 bytes. MB/s, MiB. Empty: a count. */
-export type Unit = "s" | "cpu s" | "M" | "/s" | "MB" | "MB/s" | "MiB" | "";
+/** s, ms: by the clock. cpu s: seconds of processor time. M: million guest instructions. /s: a second. MB: 10^6 bytes. MB/s, MiB. Empty: a count. */
+export type Unit = "s" | "ms" | "cpu s" | "M" | "/s" | "MB" | "MB/s" | "MiB" | "";
 
 /** One line of the table. */
 export interface Row {

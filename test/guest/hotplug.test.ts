@@ -126,6 +126,7 @@ void describe("a disk attached while the guest runs", () => {
       },
     );
     const { sh, machine } = guest;
+    await sh("true"); // an agent that is still to come is not waited for long
     await attach(guest, "blk,id=data,store=memory,size=4M");
     await detach(guest, "old");
     await sh(`echo kept | dd of=/dev/${device("data")} conv=fsync 2>/dev/null; echo none >/tmp/mark`);

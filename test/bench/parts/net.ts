@@ -25,7 +25,7 @@ interface Measured {
   /** TCP payload that arrived, in bytes a second. */
   there: number;
   back: number;
-  /** Seconds from a ping to its answer, in the mean. */
+  /** Milliseconds from a ping to its answer, in the mean. */
   roundTrip: number;
 }
 
@@ -96,7 +96,7 @@ async function roundTrip(guest: GuestSession): Promise<number> {
   const [, received] = /(\d+) packets received/.exec(output) ?? [];
   const [, mean] = /min\/avg\/max = [\d.]+\/([\d.]+)\//.exec(output) ?? [];
   if (mean === undefined || Number(received) < PINGS * 0.95) throw new Error(`Pings got lost:\n${output}`);
-  return Number(mean) / 1000;
+  return Number(mean);
 }
 
 interface Against {
@@ -129,7 +129,7 @@ function rows(ours: Measured[], peers: Against[]): Row[] {
     compare({
       part,
       name: "ping, round trip",
-      unit: "s",
+      unit: "ms",
       ours: ours.map(({ roundTrip }) => roundTrip),
       peer: measured.map(({ roundTrip }) => roundTrip),
       peerName,

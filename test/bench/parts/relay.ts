@@ -57,9 +57,9 @@ export const relay: Part = {
         for (const each of measured) {
           progress(`relay ${round}/${rounds}: ${each.frame} bytes`);
           each.rate.push((await put("extended", each.frame, DEPTHS.rate)).rate);
-          each.p99.push((await put("extended", each.frame, DEPTHS.delay)).p99 / 1000);
+          each.p99.push((await put("extended", each.frame, DEPTHS.delay)).p99);
           each.plainRate.push((await put("plain", each.frame, DEPTHS.rate)).rate);
-          each.plainP99.push((await put("plain", each.frame, DEPTHS.delay)).p99 / 1000);
+          each.plainP99.push((await put("plain", each.frame, DEPTHS.delay)).p99);
         }
       }
     } finally {
@@ -81,6 +81,6 @@ function rows({ frame, rate, p99, plainRate, plainP99 }: Measured): Row[] {
       peer: plainRate,
       peerName,
     }),
-    compare({ part, name: "· p99 of the delay", unit: "s", ours: p99, peer: plainP99, peerName }),
+    compare({ part, name: "· p99 of the delay", unit: "ms", ours: p99, peer: plainP99, peerName }),
   ];
 }
