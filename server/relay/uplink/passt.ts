@@ -21,6 +21,8 @@ export interface Passt {
   ended: Promise<string>;
   /** Does not wait. */
   kill: () => void;
+  /** It was killed, and is gone or about to be. */
+  readonly isKilled: boolean;
 }
 
 /**
@@ -55,7 +57,14 @@ export async function startPasst(
   } catch (error) {
     throw new Error(missing(program, error), { cause: error });
   }
-  return { stream, ended, kill: () => child.kill("SIGKILL") };
+  return {
+    stream,
+    ended,
+    kill: () => child.kill("SIGKILL"),
+    get isKilled() {
+      return child.killed;
+    },
+  };
 }
 
 /** Throws an Error with a sentence when there is no such program. */

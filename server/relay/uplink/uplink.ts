@@ -71,6 +71,7 @@ export class Uplink implements UplinkFactory {
 
   async attach(member: UplinkMember, port: UplinkPort): Promise<MemberUplink> {
     const { most, dns, mtu } = this.#options;
+    await this.#burials();
     this.#requireLife();
     if (this.#attached.size >= most) {
       throw new Error(`${most} members have a way out, more are not allowed (--uplink-most).`);
@@ -116,6 +117,11 @@ export class Uplink implements UplinkFactory {
       throw error;
     }
     return link;
+  }
+
+  /** Resolves when those that were killed are gone, so that a member which comes right back finds its place free. */
+  async #burials(): Promise<void> {
+    await Promise.all([...this.#attached].map(({ passt }) => (passt?.isKilled ? passt.ended : undefined)));
   }
 
   #requireLife(): void {
