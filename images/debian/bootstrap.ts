@@ -70,7 +70,6 @@ async function prepare(folder: string, input: BootstrapInput): Promise<string> {
   for (const name of ["extract.sh", "customize.sh", "file-system.sh"]) {
     await copyFile(join(import.meta.dirname, "build", name), join(folder, name));
   }
-  await copyFile(join(import.meta.dirname, "hot"), join(folder, "hot"));
   await cp(join(import.meta.dirname, "rootfs"), join(folder, "rootfs"), { recursive: true });
   await mkdir(join(folder, "rootfs/usr/bin"));
   for (const name of ["ringside-agent", "ringside-network"]) {

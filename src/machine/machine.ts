@@ -57,7 +57,7 @@ export interface MachineCounters extends DeviceCounters {
   instructions: number;
 }
 
-const POWER_OFF_GRACE = 10_000;
+const POWER_OFF_GRACE = 30_000;
 
 /** A paravirtual PC: v86's CPU, our buses, and the virtio devices of a configuration. */
 export class Machine {
@@ -153,7 +153,7 @@ export class Machine {
   }
 
   /**
-   * Asks the guest to power off through its agent; cuts the power after `graceMs` milliseconds (10,000 unless given), or
+   * Asks the guest to power off through its agent; cuts the power after `graceMs` milliseconds (30,000 unless given), or
    * at once when no agent answers. Resolves when the machine is off and its disks are flushed, or when it is started again
    * meanwhile.
    */

@@ -127,7 +127,7 @@ describe("the page boots Debian's kernel", { timeout: 5 * bootTimeout }, () => {
     assert.match(first, /^\d+ \d+$/);
     await page.setViewportSize({ width: 900, height: 500 });
     let now = first;
-    const deadline = performance.now() + 30_000;
+    const deadline = performance.now() + bootTimeout;
     while (now === first && performance.now() < deadline) now = await size();
     const [rows, columns] = now.split(" ").map(Number) as [number, number];
     const [firstRows, firstColumns] = first.split(" ").map(Number) as [number, number];
@@ -193,7 +193,7 @@ describe("the page boots Debian's kernel", { timeout: 5 * bootTimeout }, () => {
 
     await page.evaluate(() => navigator.clipboard.writeText("echo pasted-$((40 + 2))"));
     await page.keyboard.press("Control+Shift+V");
-    await page.waitForTimeout(200);
+    await watched.shows("echo pasted-$((40 + 2))");
     await page.keyboard.press("Enter");
     await watched.shows("pasted-42");
 

@@ -64,6 +64,8 @@ void describe("Debian from a link", { timeout: 5 * bootTimeout }, () => {
   void it("is there at the next visit, with what was written, without a byte of the disk from the server", async () => {
     const { page } = watched;
     await watched.exec("echo kept >/home/user/note");
+    // It reads what a boot may touch (images/debian/rootfs/usr/lib/ringside/keep).
+    await watched.exec("while pgrep -f ringside/[k]eep; do sleep 1; done");
     // Without, e2fsck would play the journal, and look at what a boot does not touch.
     await page.evaluate(() => window.ringside.powerOff());
     await watched.close();

@@ -43,16 +43,16 @@ void describe("two guests in a room", { concurrency: 1 }, () => {
     );
   });
 
-  void it("iperf3 moves 64 MiB each way, in segments that cross whole", async () => {
+  void it("iperf3 moves 32 MiB each way, in segments that cross whole", async () => {
     await two.sh("iperf3 -s -D");
     for (const direction of ["", "-R"]) {
       const before = received(two, one);
-      const report = await one.sh(`iperf3 -c two.ringside -n 64M -J ${direction}`);
+      const report = await one.sh(`iperf3 -c two.ringside -n 32M -J ${direction}`);
       const { end } = JSON.parse(report) as { end: { sum_received: { bytes: number } } };
-      assert.ok(end.sum_received.bytes >= 60 * MIB, report);
-      // 64 MiB in frames of 1,514 bytes would be 46,000 of them.
+      assert.ok(end.sum_received.bytes >= 30 * MIB, report);
+      // 32 MiB in frames of 1,514 bytes would be 23,000 of them.
       const packets = received(two, one) - before;
-      assert.ok(packets < 30_000, `${packets} packets`);
+      assert.ok(packets < 15_000, `${packets} packets`);
     }
   });
 
@@ -97,7 +97,7 @@ void describe("two guests in a room", { concurrency: 1 }, () => {
   });
 
   void it("lose their carrier when the relay dies, and go on when it is back", async () => {
-    await one.sh("(stdbuf -oL ping -i0.2 -w60 two.ringside >/tmp/pings 2>&1 &)");
+    await one.sh("(stdbuf -oL ping -i0.2 two.ringside >/tmp/pings 2>&1 &)");
     const replies = async (): Promise<number> =>
       Number(await one.sh("grep -c 'bytes from' /tmp/pings || true"));
     await until(async () => (await replies()) > 0, "a reply");

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes an ext4 file system of the directory $1. Beside this script are disk.raw (empty, of the disk's size), hot (files to lay
-# out first, one a line) and identity (a UUID and a label). The time is SOURCE_DATE_EPOCH.
+# Makes an ext4 file system of the directory $1. Beside this script are disk.raw (empty, of the disk's size) and identity (a
+# UUID and a label). The time is SOURCE_DATE_EPOCH.
 set -eu
 root=$1
 here=$(cd "$(dirname "$0")" && pwd)
@@ -23,7 +23,7 @@ while read -r path; do
 	[ -f "$root$path" ] && ! [ -L "$root$path" ] || continue
 	ln "$root$path" "$root/.hot/$((count += 1))"
 	echo "rm /.hot/$count" >>"$here/commands"
-done <"$here/hot"
+done <"$root/usr/lib/ringside/hot"
 echo "rmdir /.hot" >>"$here/commands"
 
 # Features: ext4's usual ones but those that cost time on each write (metadata_csum, on a CPU without instructions for it) or

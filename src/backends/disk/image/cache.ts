@@ -19,7 +19,7 @@ const BATCH_WAIT = 300;
 /** Files that one transaction reads at most. */
 const READ_BATCH = 32;
 /** Milliseconds after which whoever reads goes on without, and how often that may be. */
-const READ_TIMEOUT = 3_000;
+const READ_TIMEOUT = 10_000;
 const MOST_TIMEOUTS = 3;
 
 type Bytes = Uint8Array<ArrayBuffer>;
