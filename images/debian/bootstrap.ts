@@ -109,9 +109,16 @@ async function mmdebstrap(
     SOURCE_DATE_EPOCH: String(input.time),
   };
   build.progress.step("Unpacking Debian's essential packages");
-  await run(
+  const [command, ...parameters] = [
+    ...(mode === "root" && (await mayUnshareMounts())
+      ? ["unshare", "--mount", "--propagation", "private"]
+      : []),
     "env",
+  ];
+  await run(
+    command!,
     [
+      ...parameters,
       "-i",
       ...Object.entries(environment).map(([name, value]) => `${name}=${value}`),
       "perl",
@@ -195,6 +202,14 @@ async function missingForUnshare(): Promise<string | undefined> {
     () => false,
   );
   return allowed ? undefined : "this system does not allow user name spaces to ordinary users";
+}
+
+/** A build that is killed leaves its mounts behind, unless they are in a name space that goes with it. */
+function mayUnshareMounts(): Promise<boolean> {
+  return run("unshare", ["--mount", "true"]).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function move(from: string, to: string): Promise<void> {

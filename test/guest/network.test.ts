@@ -84,9 +84,10 @@ void describe("two guests in a room", { concurrency: 1 }, () => {
       );
     }
     assert.match(await one.sh("ping -c2 -i0.2 10.5.0.2"), / 0% packet loss/);
-    const capture = one.sh("timeout 20 tcpdump -eni eth0 -c1 'vlan 5 and icmp' 2>/dev/null");
-    await two.sh("ping -c4 -i0.3 10.5.0.1");
-    assert.match(await capture, /vlan 5,/);
+    // Without an end: tcpdump may take its time to start.
+    await two.sh("(ping -i0.3 10.5.0.1 >/dev/null 2>&1 &)");
+    assert.match(await one.sh("timeout 60 tcpdump -eni eth0 -c1 'vlan 5 and icmp' 2>/dev/null"), /vlan 5,/);
+    await two.sh("pkill ping");
   });
 
   void it("a multicast group has those who joined it", async () => {
