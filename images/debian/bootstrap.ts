@@ -109,16 +109,11 @@ async function mmdebstrap(
     SOURCE_DATE_EPOCH: String(input.time),
   };
   build.progress.step("Unpacking Debian's essential packages");
-  const [command, ...parameters] = [
-    ...(mode === "root" && (await mayUnshareMounts())
-      ? ["unshare", "--mount", "--propagation", "private"]
-      : []),
-    "env",
-  ];
+  const alone = mode === "root" && (await mayUnshareMounts());
   await run(
-    command!,
+    alone ? "unshare" : "env",
     [
-      ...parameters,
+      ...(alone ? ["--mount", "--propagation", "private", "env"] : []),
       "-i",
       ...Object.entries(environment).map(([name, value]) => `${name}=${value}`),
       "perl",

@@ -121,7 +121,11 @@ export class Uplink implements UplinkFactory {
 
   /** Resolves when those that were killed are gone, so that a member which comes right back finds its place free. */
   async #burials(): Promise<void> {
-    await Promise.all([...this.#attached].map(({ passt }) => (passt?.isKilled ? passt.ended : undefined)));
+    await Promise.all(
+      [...this.#attached].map(async ({ passt }) => {
+        if (passt?.isKilled) await passt.ended;
+      }),
+    );
   }
 
   #requireLife(): void {
