@@ -390,11 +390,19 @@ export abstract class VirtioDevice implements QueueOwner {
       head: chain.head,
       readable: chain.reader.total,
       writable: chain.writer.total,
+      chain,
     });
   }
 
   returned(queue: Virtqueue, chain: DescriptorChain, written: number): void {
-    this.observer?.({ type: "used", device: this.name, queue: queue.index, head: chain.head, written });
+    this.observer?.({
+      type: "used",
+      device: this.name,
+      queue: queue.index,
+      head: chain.head,
+      written,
+      chain,
+    });
   }
 
   published(queue: Virtqueue, interrupt: boolean): void {

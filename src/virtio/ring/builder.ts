@@ -81,7 +81,6 @@ export class ChainBuilder {
   /** Ends the chain: its buffers can be read and written. */
   end(): void {
     const firstWritable = this.#firstWritable < 0 ? this.#count : this.#firstWritable;
-    this.#chain!.reader.open(0, firstWritable);
-    this.#chain!.writer.open(firstWritable, this.#count);
+    this.#chain!.open(firstWritable, this.#count);
   }
 }

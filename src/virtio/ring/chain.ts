@@ -18,13 +18,23 @@ export class DescriptorChain {
   /** Once given back: the used length (2.7.8), and whether anything was written into its buffers (2.8.3). */
   written = 0;
   wrote = false;
-  /** Address and length in turn, for each buffer. */
+  /** Address and length in turn, for each buffer: `readableBuffers` that the device may read, then `writableBuffers`. */
   readonly buffers: Uint32Array;
+  readableBuffers = 0;
+  writableBuffers = 0;
 
   constructor(memory: GuestMemory, maximumBuffers: number) {
     this.buffers = new Uint32Array(2 * maximumBuffers);
     this.reader = new ChainReader(memory, this.buffers);
     this.writer = new ChainWriter(memory, this.buffers);
+  }
+
+  /** Begins it, with the first `readable` of `count` buffers for the device to read and the others for it to write. */
+  open(readable: number, count: number): void {
+    this.readableBuffers = readable;
+    this.writableBuffers = count - readable;
+    this.reader.open(0, readable);
+    this.writer.open(readable, count);
   }
 
   /** Ends the device's access to the buffers, of which it has written `written` bytes. */
