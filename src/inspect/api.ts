@@ -24,8 +24,11 @@ export interface TraceApi {
   /** @param buckets 1 to 2,000 */
   timeline(fromTime: number, toTime: number, buckets: number): Timeline;
   statistics(): TraceStatistics;
-  /** The trace as a file: our own (docs/TRACES.md), for Perfetto and chrome://tracing (JSON), or its frames as pcapng. */
-  file(format: TraceFormat): Blob;
+  /**
+   * The trace as a file: our own (docs/TRACES.md), for Perfetto and chrome://tracing (JSON), or its frames as pcapng. Made piece
+   * by piece, so that the guest runs on; what happens meanwhile is not in it. `traceFile` (file/save.ts) does it for any trace.
+   */
+  file(format: TraceFormat): Promise<Blob>;
 }
 
 export type TraceFormat = "ringside" | "perfetto" | "pcapng";
