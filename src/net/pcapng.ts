@@ -5,10 +5,10 @@
 export interface CapturedInterface {
   name: string;
   description: string;
-  /** MAC address, as in `02:00:5e:10:00:01`. */
-  mac: string;
-  /** Mbit/s. */
-  speed: number;
+  /** MAC address, as in `02:00:5e:10:00:01`; absent when nobody knows. */
+  mac?: string;
+  /** Mbit/s; absent when nobody knows. */
+  speed?: number;
 }
 
 export interface InterfaceStatistics {
@@ -51,21 +51,24 @@ export function interfaceBlock({
   return block(Block.INTERFACE, fixed, [
     option(InterfaceOption.NAME, text(name)),
     option(InterfaceOption.DESCRIPTION, text(description)),
-    option(
-      InterfaceOption.MAC,
-      Uint8Array.from(mac.split(":"), (byte) => parseInt(byte, 16)),
-    ),
-    option(InterfaceOption.SPEED, long(speed * 1e6)),
+    ...(mac === undefined ? [] : [option(InterfaceOption.MAC, macBytes(mac))]),
+    ...(speed === undefined ? [] : [option(InterfaceOption.SPEED, long(speed * 1e6))]),
     option(InterfaceOption.RESOLUTION, Uint8Array.of(6)),
   ]);
 }
 
-/** An Ethernet frame, whole. @param time milliseconds since 1970, with fractions */
+/**
+ * An Ethernet frame, whole, or its beginning.
+ *
+ * @param time milliseconds since 1970, with fractions
+ * @param original how long it was, bytes
+ */
 export function packetBlock(
   face: number,
   time: number,
   direction: Direction,
   frame: Uint8Array,
+  original = frame.length,
 ): Uint8Array<ArrayBuffer> {
   const padded = (frame.length + 3) & ~3;
   const length = 28 + padded + 12 + 4;
@@ -76,7 +79,7 @@ export function packetBlock(
   view.setUint32(8, face, true);
   setTime(view, 12, time);
   view.setUint32(20, frame.length, true);
-  view.setUint32(24, frame.length, true);
+  view.setUint32(24, original, true);
   bytes.set(frame, 28);
   // epb_flags, which say the direction, and the end of the options (of zeroes).
   view.setUint16(28 + padded, PACKET_FLAGS, true);
@@ -151,6 +154,10 @@ function long(value: number): Uint8Array {
   const bytes = new Uint8Array(8);
   new DataView(bytes.buffer).setBigUint64(0, BigInt(value), true);
   return bytes;
+}
+
+function macBytes(mac: string): Uint8Array {
+  return Uint8Array.from(mac.split(":"), (byte) => parseInt(byte, 16));
 }
 
 function text(value: string): Uint8Array {

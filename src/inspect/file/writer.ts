@@ -1,0 +1,35 @@
+import type { TraceFormat } from "../api.ts";
+import type { TraceEvent } from "../types.ts";
+import type { TraceEnd, TraceHead } from "./format.ts";
+import { FramesWriter } from "./frames.ts";
+import { PerfettoWriter } from "./perfetto.ts";
+import { RecordingWriter } from "./recording-writer.ts";
+
+export type Bytes = Uint8Array<ArrayBuffer>;
+
+/** Makes a file of a trace as its events come: each method answers the bytes that come next. One call at a time, in this order. */
+export interface TraceWriter {
+  begin(head: TraceHead): Promise<Bytes> | Bytes;
+  /** The next events, oldest first. `devices`: all of them, when there are others than before. */
+  add(events: readonly TraceEvent[], devices?: TraceHead["devices"]): Promise<Bytes> | Bytes;
+  /** What waits for more, so that a file has all that happened so far. */
+  flush(): Promise<Bytes> | Bytes;
+  end(end: TraceEnd): Promise<Bytes> | Bytes;
+}
+
+export function traceWriter(format: TraceFormat): TraceWriter {
+  switch (format) {
+    case "ringside":
+      return new RecordingWriter();
+    case "perfetto":
+      return new PerfettoWriter();
+    case "pcapng":
+      return new FramesWriter();
+  }
+}
+
+export const MEDIA_TYPES: Readonly<Record<TraceFormat, string>> = {
+  ringside: "application/gzip",
+  perfetto: "application/json",
+  pcapng: "application/x-pcapng",
+};
