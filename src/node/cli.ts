@@ -5,8 +5,10 @@ import { parseArgs } from "node:util";
 import { parseConfig } from "../config/grammar.ts";
 import { checkPlatform } from "../config/platform.ts";
 import { closest } from "../config/similar.ts";
+import { MAXIMUM_SAMPLE } from "../inspect/file/format.ts";
 import type { RunOptions } from "./run.ts";
 import { describeFailure, Status, UsageError } from "./status.ts";
+import { formatOf } from "./trace/ending.ts";
 
 /** `ringside ARGUMENTS`. Resolves with the exit status, when all output is written; never rejects. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -32,6 +34,10 @@ async function command(args: readonly string[]): Promise<number> {
     const { image } = await import("./image/command.ts");
     return image(args.slice(1));
   }
+  if (args[0] === "trace" && !args.includes("--help") && !args.includes("-h")) {
+    const { trace } = await import("./trace/command.ts");
+    return trace(args.slice(1));
+  }
   const { values, positionals } = read(args);
   const [name, ...rest] = positionals;
   if (values.help) {
@@ -56,12 +62,13 @@ async function command(args: readonly string[]): Promise<number> {
       return list(values.images);
     }
     case undefined:
-      throw new UsageError("What shall it be: run, image, images or relay?");
+      throw new UsageError("What shall it be: run, image, images, trace or relay?");
     default: {
       const meant = closest(name, [
         { name: "run", akin: ["start", "boot", "exec"] },
         { name: "images" },
         { name: "image", akin: ["pack"] },
+        { name: "trace", akin: ["recording", "convert"] },
         { name: "relay", akin: ["serve", "server", "switch"] },
       ]);
       throw new UsageError(
@@ -79,6 +86,9 @@ const OPTIONS = {
   console: { type: "boolean" },
   strict: { type: "boolean" },
   capture: { type: "string" },
+  record: { type: "string" },
+  "record-sample": { type: "string" },
+  account: { type: "boolean" },
   size: { type: "string" },
   images: { type: "string" },
   image: { type: "string", multiple: true },
@@ -118,6 +128,8 @@ function runOptions(positionals: readonly string[], values: Values): RunOptions 
   if (exec?.trim() === "") throw new UsageError("--exec has no commands.");
   if (console && exec === undefined)
     throw new UsageError("--console is for --exec: without it the console is here.");
+  if (values.account && exec === undefined)
+    throw new UsageError("--account is for --exec: it says what the commands cost.");
   const machine = parseConfig(joined(config, values), "node");
   checkPlatform(machine, "node");
   return {
@@ -126,9 +138,26 @@ function runOptions(positionals: readonly string[], values: Values): RunOptions 
     ...(exec !== undefined && { exec }),
     ...(images !== undefined && { images }),
     ...(values.capture !== undefined && { capture: values.capture }),
+    ...recordOptions(values),
+    ...(values.account && { account: true }),
     ...(values.timeout !== undefined && { timeout: seconds(values.timeout) }),
     ...(values.size !== undefined && { size: terminalSize(values.size) }),
   };
+}
+
+function recordOptions({ record, "record-sample": sample }: Values): Pick<RunOptions, "record"> {
+  if (record === undefined) {
+    if (sample !== undefined) throw new UsageError("--record-sample is for --record.");
+    return {};
+  }
+  formatOf(record);
+  return { record: { path: record, ...(sample !== undefined && { sample: sampleBytes(sample) }) } };
+}
+
+function sampleBytes(text: string): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value <= MAXIMUM_SAMPLE) return value;
+  throw new UsageError(`--record-sample ${text}: expected bytes, at most ${MAXIMUM_SAMPLE}.`);
 }
 
 /** One text of the configuration and the options that are words of it. A link may stand for its fragment. */

@@ -20,6 +20,10 @@ export interface RunOptions {
   console: boolean;
   /** A file for what the network devices send and get. */
   capture?: string;
+  /** A file for all that crosses the line; of each request and packet `sample` bytes. */
+  record?: { path: string; sample?: number };
+  /** With `exec`: what it cost goes to stderr. */
+  account?: boolean;
   images?: string;
 }
 

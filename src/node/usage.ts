@@ -10,6 +10,7 @@ export function usage(): string {
   ringside image pack DISK          pack a disk (raw, qcow2, vmdk, …) into a folder for a web server
   ringside image info IMAGE         what a packed image is: a folder, its index.json or their address
   ringside image verify IMAGE       read all of it; 0 when every chunk is there and right, 1 when not
+  ringside trace RECORDING          what a recording holds; --to perfetto or pcapng turns it into that
   ringside relay                    rooms for machines with wire=room:NAME; ringside relay --help
   ringside --help, --version
 
@@ -22,12 +23,20 @@ Options of run:
   --strict             check all that virtio 1.3 demands of the guest's drivers: faults go to stderr,
                        each once, with section, queue, descriptor and what was seen; strict=on is the same
   --capture FILE       every packet of every network device into a pcapng file, for Wireshark
+  --record FILE        all that crosses between guest and hypervisor into a file, by its name's end: .ringside
+                       (opens again), .json (Perfetto, chrome://tracing) or .pcapng (packets' beginnings)
+  --record-sample N    bytes kept of each request and packet; 256 unless given
+  --account            with --exec: what the commands cost, as a table on stderr
   --image, --memory, --append, --mmio, --device VALUE
                        words of CONFIG as options, put after it; --device may be repeated
 
 Options of image pack:
   --output FOLDER      where the image goes; unless given, a folder here with the disk's name
   --chunk-size SIZE    bytes that are fetched together, a power of two from 4K to 4M; 128K unless given
+
+Options of trace:
+  --to FORMAT          perfetto (JSON for ui.perfetto.dev and chrome://tracing) or pcapng (packets)
+  --output FILE        where that goes
 
 On a console Ctrl-] leaves. Text from a pipe is typed when the guest is up. A machine is powered off before we
 exit; one whose commands were still running has its power cut, and keeps what it had flushed to its disks.

@@ -57,7 +57,7 @@ describe("ringside", { concurrency: 2 }, () => {
   });
 
   const wrong: [args: string[], message: RegExp][] = [
-    [[], /^ringside: What shall it be: run, image, images or relay\? See: ringside --help$/],
+    [[], /^ringside: What shall it be: run, image, images, trace or relay\? See: ringside --help$/],
     [["boot"], /There is no command "boot"\. Did you mean "run"\?/],
     [["image"], /What shall be done with the image: pack, info or verify\? See: ringside --help/],
     [["image", "pakc"], /There is no "image pakc"\. Did you mean "pack"\?/],

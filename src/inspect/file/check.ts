@@ -39,10 +39,12 @@ export function whole(from = 0, to = Number.MAX_SAFE_INTEGER): Check<number> {
 }
 
 /** Not negative, with fractions. */
-export const quantity: Check<number> = (value, field) => {
-  if (typeof value === "number" && value >= 0 && value <= Number.MAX_SAFE_INTEGER) return value;
-  throw wrong(field, "a number that is not negative");
-};
+export function quantity(to = Number.MAX_SAFE_INTEGER): Check<number> {
+  return (value, field) => {
+    if (typeof value === "number" && value >= 0 && value <= to) return value;
+    throw wrong(field, `a number from 0 to ${to}`);
+  };
+}
 
 /** @param most characters */
 export function text(most: number): Check<string> {

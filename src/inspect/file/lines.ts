@@ -134,7 +134,7 @@ const DETAILS = {
 
 const common = record({
   seq: whole(),
-  time: quantity,
+  time: quantity(),
   device: name,
   requests: optional(record({ first: whole(1), last: whole(1) })),
 });
@@ -152,10 +152,13 @@ function event(value: object): TraceEvent {
   return { ...shared, ...(requests && { requests }), kind, ...detail } as TraceEvent;
 }
 
+/** Milliseconds since 1970 that a Date can be. */
+const LATEST = 8.64e15;
+
 const headFields = record({
   recording: oneOf("ringside"),
   version: whole(1),
-  start: quantity,
+  start: quantity(LATEST),
   config: text(MAXIMUM_TEXT),
 });
 
@@ -170,8 +173,8 @@ function head(value: object): TraceHead {
 
 const histogram: Check<Histogram> = record({
   counts: list(whole(), MAXIMUM_BUCKETS),
-  total: quantity,
-  maximum: quantity,
+  total: quantity(),
+  maximum: quantity(),
 });
 
 const queueStatistics: Check<QueueStatistics> = record({
@@ -201,12 +204,12 @@ const deviceStatistics: Check<DeviceStatistics> = record({
 });
 
 const statistics: Check<TraceStatistics> = record({
-  time: quantity,
+  time: quantity(),
   devices: list(deviceStatistics, MAXIMUM_DEVICES),
 });
 
 const endFields = record({
-  end: record({ time: quantity, events: whole(), dropped: whole() }),
+  end: record({ time: quantity(), events: whole(), dropped: whole() }),
   statistics,
 });
 

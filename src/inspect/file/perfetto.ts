@@ -20,6 +20,7 @@ export class PerfettoWriter implements TraceWriter {
   readonly #devices = new Map<string, DeviceRows>();
   readonly #known = new Map<string, TracedDevice>();
   readonly #inFlight: InFlight = { requests: new Set(), ids: 0 };
+  #time = 0;
 
   begin({ start, config, devices }: TraceHead): Bytes {
     this.#learn(devices);
@@ -30,7 +31,11 @@ export class PerfettoWriter implements TraceWriter {
 
   add(events: readonly TraceEvent[], devices?: readonly TracedDevice[]): Bytes {
     if (devices) this.#learn(devices);
-    for (const event of events) this.#device(event.device).add(event);
+    for (const event of events) {
+      // A clock of a page stands still for a while. Rows of the same time have no order of their own, and arrows would go astray.
+      this.#time = Math.max(this.#time + 0.001, event.time);
+      this.#device(event.device).add({ ...event, time: this.#time });
+    }
     return this.#take();
   }
 
@@ -38,7 +43,8 @@ export class PerfettoWriter implements TraceWriter {
     return this.#take();
   }
 
-  end({ time, events, dropped }: TraceEnd): Bytes {
+  end({ time: newest, events, dropped }: TraceEnd): Bytes {
+    const time = Math.max(this.#time, newest);
     for (const device of this.#devices.values()) device.abandonAll(time, "the trace ends");
     this.#rows.mark(this.#rows.process("Ringside", "").track("trace"), "the trace ends", time, {
       events,

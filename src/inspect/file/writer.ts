@@ -1,5 +1,5 @@
 import type { TraceFormat } from "../api.ts";
-import type { TraceEvent } from "../types.ts";
+import type { TraceEvent, TracedDevice } from "../types.ts";
 import type { TraceEnd, TraceHead } from "./format.ts";
 import { FramesWriter } from "./frames.ts";
 import { PerfettoWriter } from "./perfetto.ts";
@@ -11,7 +11,7 @@ export type Bytes = Uint8Array<ArrayBuffer>;
 export interface TraceWriter {
   begin(head: TraceHead): Promise<Bytes> | Bytes;
   /** The next events, oldest first. `devices`: all of them, when there are others than before. */
-  add(events: readonly TraceEvent[], devices?: TraceHead["devices"]): Promise<Bytes> | Bytes;
+  add(events: readonly TraceEvent[], devices?: readonly TracedDevice[]): Promise<Bytes> | Bytes;
   /** What waits for more, so that a file has all that happened so far. */
   flush(): Promise<Bytes> | Bytes;
   end(end: TraceEnd): Promise<Bytes> | Bytes;
