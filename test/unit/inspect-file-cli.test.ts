@@ -20,6 +20,10 @@ before(async () => {
 });
 after(() => rm(folder, { recursive: true }));
 
+function unexpected(message: string): void {
+  throw new Error(message);
+}
+
 /** Runs `ringside trace` with its output as text. */
 async function run(...args: string[]): Promise<{ status: number; out: string; err: string }> {
   const texts = { out: "", err: "" };
@@ -66,7 +70,7 @@ void describe("a recording of a run", () => {
   void it("has all that was recorded, and counts what the trace lost before it was written", async () => {
     const path = join(folder, "run.ringside");
     const growing = new Growing();
-    const recording = await openRecording(path, growing, assert.fail);
+    const recording = await openRecording(path, growing, unexpected);
     const grow = (count: number): void => {
       for (let i = 0; i < count; i++) {
         growing.add();
@@ -117,7 +121,7 @@ void describe("a recording of a run", () => {
   void it("is refused where the file cannot be made, or its name says nothing", async () => {
     const nowhere = join(folder, "no", "x.json");
     await assert.rejects(
-      openRecording(nowhere, new Growing(), assert.fail),
+      openRecording(nowhere, new Growing(), unexpected),
       /x\.json cannot be written \(.*no such file/,
     );
     assert.throws(() => formatOf("x.txt"), UsageError);

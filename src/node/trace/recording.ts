@@ -63,8 +63,8 @@ export class FileRecording {
     this.#onFailure = onFailure;
     const { start, config, devices } = trace.summary();
     this.#devices = JSON.stringify(devices);
-    this.#work(() => this.#put(this.#writer.begin({ start, config, devices })));
-    this.#timer = setInterval(() => this.#work(() => this.#flush()), LATEST).unref();
+    void this.#work(() => this.#put(this.#writer.begin({ start, config, devices })));
+    this.#timer = setInterval(() => void this.#work(() => this.#flush()), LATEST).unref();
   }
 
   get status(): RecordingStatus {
@@ -76,7 +76,7 @@ export class FileRecording {
   recorded(): void {
     if (++this.#unread < EVENTS_AT_ONCE) return;
     this.#unread = 0;
-    this.#work(() => this.#writeAll());
+    void this.#work(() => this.#writeAll());
   }
 
   /** Resolves when all is in the file and that is closed. What goes wrong is told, as any failure is. Never rejects. */
@@ -87,18 +87,17 @@ export class FileRecording {
   async #end(): Promise<void> {
     clearInterval(this.#timer);
     while (this.#writing) await this.#writing;
-    this.#work(() => this.#finish());
-    await this.#writing;
+    await this.#work(() => this.#finish());
     await this.#file.close().catch((error: unknown) => this.#fail(error));
   }
 
   /** Begins later, when all that this turn brings is there: a kick knows its requests then. One work at a time. */
-  #work(work: () => Promise<void>): void {
-    if (this.#writing || this.#failed) return;
-    this.#writing = Promise.resolve()
+  #work(work: () => Promise<void>): Promise<void> | undefined {
+    if (this.#writing || this.#failed) return undefined;
+    return (this.#writing = Promise.resolve()
       .then(work)
       .catch((error: unknown) => this.#fail(error))
-      .finally(() => (this.#writing = undefined));
+      .finally(() => (this.#writing = undefined)));
   }
 
   async #writeAll(): Promise<void> {
