@@ -6,12 +6,12 @@ import { after, before, describe, it } from "node:test";
 import { PerfettoWriter } from "../../src/inspect/file/perfetto.ts";
 import { RecordingReader } from "../../src/inspect/file/recording-reader.ts";
 import { RecordingWriter } from "../../src/inspect/file/recording-writer.ts";
-import type { EventQuery, TraceEvent, TraceSummary } from "../../src/inspect/types.ts";
+import type { TraceEvent } from "../../src/inspect/types.ts";
 import { UsageError } from "../../src/node/status.ts";
 import { trace } from "../../src/node/trace/command.ts";
 import { formatOf } from "../../src/node/trace/ending.ts";
 import { openRecording } from "../../src/node/trace/recording.ts";
-import { everyKind, head, statistics } from "./inspect-file-support.ts";
+import { everyKind, Growing, head, statistics } from "./inspect-file-support.ts";
 import { checkTraceEvents, type Row } from "./trace-event-format.ts";
 
 let folder: string;
@@ -32,31 +32,6 @@ async function run(...args: string[]): Promise<{ status: number; out: string; er
     err: (text) => (texts.err += text),
   });
   return { status, ...texts };
-}
-
-/** A trace that grows, and loses its oldest events beyond a bound. */
-class Growing {
-  readonly #all: TraceEvent[] = [];
-  lost = 0;
-
-  add(): void {
-    const seq = this.#all.length;
-    this.#all.push({ ...everyKind[seq % everyKind.length]!, seq, time: seq });
-  }
-
-  summary(): TraceSummary {
-    const next = this.#all.length;
-    const bounds = { first: this.lost, next, firstTime: 0, dropped: this.lost, bytes: 0, bound: 0 };
-    return { ...head, end: next, ...bounds };
-  }
-
-  events({ from = 0, to = Infinity, limit }: EventQuery): TraceEvent[] {
-    return this.#all.slice(Math.max(from, this.lost), to).slice(0, limit);
-  }
-
-  statistics() {
-    return statistics;
-  }
 }
 
 async function read(path: string) {

@@ -1,5 +1,11 @@
 import type { TraceHead } from "../../src/inspect/file/format.ts";
-import type { Histogram, TraceEvent, TraceStatistics } from "../../src/inspect/types.ts";
+import type {
+  EventQuery,
+  Histogram,
+  TraceEvent,
+  TraceStatistics,
+  TraceSummary,
+} from "../../src/inspect/types.ts";
 
 export const head: TraceHead = {
   start: 1_790_000_000_000.25,
@@ -95,3 +101,28 @@ export const everyKind: TraceEvent[] = details.map((detail, seq) => {
   const present = Object.fromEntries(Object.entries(detail).filter(([, value]) => value !== undefined));
   return { seq: seq + 3, time: 10 + seq * 5.125, ...present } as unknown as TraceEvent;
 });
+
+/** A trace that grows, and loses its oldest events beyond a bound. */
+export class Growing {
+  readonly #all: TraceEvent[] = [];
+  lost = 0;
+
+  add(): void {
+    const seq = this.#all.length;
+    this.#all.push({ ...everyKind[seq % everyKind.length]!, seq, time: seq });
+  }
+
+  summary(): TraceSummary {
+    const next = this.#all.length;
+    const bounds = { first: this.lost, next, firstTime: 0, dropped: this.lost, bytes: 0, bound: 0 };
+    return { ...head, end: next, ...bounds };
+  }
+
+  events({ from = 0, to = Infinity, limit }: EventQuery): TraceEvent[] {
+    return this.#all.slice(Math.max(from, this.lost), to).slice(0, limit);
+  }
+
+  statistics(): TraceStatistics {
+    return statistics;
+  }
+}

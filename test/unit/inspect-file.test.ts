@@ -8,10 +8,11 @@ import {
   type TraceHead,
 } from "../../src/inspect/file/format.ts";
 import { pack } from "../../src/inspect/file/members.ts";
-import { RecordingReader } from "../../src/inspect/file/recording-reader.ts";
+import { type ByteSource, RecordingReader } from "../../src/inspect/file/recording-reader.ts";
 import { RecordingWriter } from "../../src/inspect/file/recording-writer.ts";
+import { traceFile } from "../../src/inspect/file/save.ts";
 import type { TraceEvent } from "../../src/inspect/types.ts";
-import { everyKind, head, statistics } from "./inspect-file-support.ts";
+import { everyKind, Growing, head, statistics } from "./inspect-file-support.ts";
 
 /** The members of a recording, by their lengths. */
 function members(file: Uint8Array): Uint8Array[] {
@@ -35,7 +36,7 @@ async function recording(events: readonly TraceEvent[], change: Partial<TraceEnd
   return Buffer.concat(parts);
 }
 
-async function read(file: Uint8Array | readonly Uint8Array[]) {
+async function read(file: Uint8Array | ByteSource) {
   const reader = await RecordingReader.open(file instanceof Uint8Array ? [file] : file);
   const events: TraceEvent[] = [];
   for await (const some of reader.events()) events.push(...some);
@@ -176,6 +177,38 @@ void describe("a recording", () => {
     const devices = [{ ...head.devices[0]!, name: "blk more" }];
     const { reader } = await read(await of(KICK, { devices }));
     assert.deepEqual(reader.devices, devices);
+  });
+});
+
+void describe("a trace in memory, as a file", () => {
+  void it("has what there is when it begins, without what is lost and what comes meanwhile", async () => {
+    const trace = new Growing();
+    for (let i = 0; i < 2500; i++) trace.add();
+    trace.lost = 100;
+    const making = traceFile(trace, "ringside");
+    setTimeout(() => {
+      trace.lost = 1200; // after the first thousand
+      trace.add();
+    });
+    const file = await making;
+    assert.equal(file.type, "application/gzip");
+    const { reader, events } = await read(file.stream() as AsyncIterable<Uint8Array>);
+    const numbers = [...Array(2500).keys()].filter((seq) => seq >= 100 && (seq < 1100 || seq >= 1200));
+    assert.deepEqual(
+      events.map(({ seq }) => seq),
+      numbers,
+    );
+    assert.deepEqual([reader.end!.events, reader.end!.dropped], [2300, 200]);
+  });
+
+  void it("is JSON or pcapng as well", async () => {
+    const trace = new Growing();
+    for (let i = 0; i < 30; i++) trace.add();
+    const perfetto = await traceFile(trace, "perfetto");
+    assert.ok(Array.isArray(JSON.parse(await perfetto.text())), "a JSON array");
+    const frames = Buffer.from(await (await traceFile(trace, "pcapng")).arrayBuffer());
+    assert.equal(frames.readUInt32LE(0), 0x0a0d0d0a);
+    assert.equal(frames.toString("latin1").split("net net0").length, 2, "one interface");
   });
 });
 
