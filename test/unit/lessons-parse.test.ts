@@ -57,6 +57,7 @@ describe("a lesson's file", () => {
         "",
         "```open",
         "machine: memory=96M&device=net,wire=tabs:lab",
+        "step: 1",
         "```",
       ].join("\n"),
       "---\ntitle: A: lesson\nsummary: It is.\norder: 2\nmachine: memory=96M&device=rng,transport=pci\n---\n",
@@ -90,7 +91,7 @@ describe("a lesson's file", () => {
         {
           title: "Second",
           line: 35,
-          parts: [{ type: "machine", config: "memory=96M&device=net,wire=tabs:lab", where: "new tab" }],
+          parts: [{ type: "open", config: "memory=96M&device=net,wire=tabs:lab", step: 0 }],
           waits: [{ for: "next", say: "Read on when you are ready." }],
           show: undefined,
         },
@@ -168,6 +169,8 @@ describe("a mistake in a lesson", () => {
     one(problemsOf("run", ""), 9, /command/);
     one(problemsOf("machine", "machine: device=toaster"), 10, /the machine is none: .*toaster/);
     one(problemsOf("open", ""), 9, /machine: CONFIGURATION/);
+    one(problemsOf("open", "machine: device=rng\nstep: 0"), 11, /not the number of a step/);
+    one(problemsOf("open", "machine: device=rng\nstep: 2"), 7, /to step 2 of 1/);
   });
 
   it("also outside of blocks", () => {

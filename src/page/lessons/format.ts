@@ -30,8 +30,10 @@ export type LessonPart =
   | { type: "text"; markdown: string }
   /** Lines to type into the terminal. */
   | { type: "run"; commands: string[] }
-  /** Another machine, in the place of this one, or in a tab beside it. */
-  | { type: "machine"; config: string; where: "here" | "new tab" };
+  /** Another machine in the place of this one. */
+  | { type: "machine"; config: string }
+  /** Another machine in a tab beside this one; at a step of the same lesson (from 0) if it says one. */
+  | { type: "open"; config: string; step: number | undefined };
 
 export interface ViewPlace {
   tab: string | undefined;

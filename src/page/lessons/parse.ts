@@ -5,7 +5,7 @@
 import { marked, type Token } from "marked";
 import { parseConfig } from "../../config/grammar.ts";
 import type { Lesson, LessonPart, LessonStep, Wait } from "./format.ts";
-import { Lines, type Line, type Problems } from "./lines.ts";
+import { Lines, readNumber, type Line, type Problems } from "./lines.ts";
 import { readView, readWait } from "./parse-wait.ts";
 
 /** A file is read up to that many characters. */
@@ -62,7 +62,12 @@ function read(file: string, text: string, tabs: readonly string[], problems: Pro
   }
   if (steps.length === 0)
     problems(bodyLine, "the lesson has no steps, that is headings of the second level (##)");
-  for (const step of steps) complete(step);
+  for (const step of steps) {
+    complete(step);
+    for (const part of step.parts)
+      if (part.type === "open" && part.step !== undefined && part.step >= steps.length)
+        problems(step.line, `a link of this step is to step ${part.step + 1} of ${steps.length}`);
+  }
   return { name, title, summary, order, machine, steps };
 }
 
@@ -111,13 +116,19 @@ function readToken(
   } else {
     const value = lines.take("machine");
     if (!value) problems(line, `a block of this kind has a line "machine: CONFIGURATION"`);
-    step.parts.push({
-      type: "machine",
-      config: config(value, problems) ?? "",
-      where: block === "open" ? "new tab" : "here",
-    });
+    const text = config(value, problems) ?? "";
+    if (block === "machine") step.parts.push({ type: "machine", config: text });
+    else step.parts.push({ type: "open", config: text, step: readStep(lines, problems) });
   }
   lines.end(`a ${block} block`);
+}
+
+/** Steps are counted from 1 where people read of them. Which there are is known at the file's end. */
+function readStep(lines: Lines, problems: Problems): number | undefined {
+  const line = lines.take("step");
+  const number = line && readNumber(line.value);
+  if (line && !number) problems(line.line, `"${line.value}" is not the number of a step; the first is 1`);
+  return number ? number - 1 : undefined;
 }
 
 function addText(step: LessonStep, markdown: string): void {
@@ -131,7 +142,7 @@ function complete(step: LessonStep): void {
   if (step.waits.length > 0) return;
   const runs = step.parts.filter((part): part is LessonPart & { type: "run" } => part.type === "run");
   for (const { commands } of runs) step.waits.push(commandWait(commands.at(-1)!));
-  const machine = step.parts.find((part) => part.type === "machine" && part.where === "here");
+  const machine = step.parts.find((part) => part.type === "machine");
   if (machine?.type === "machine")
     step.waits.push({ for: "machine", config: machine.config, say: "The machine runs." });
   if (step.waits.length === 0) step.waits.push({ for: "next", say: "Read on when you are ready." });
