@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { defineConfig, type Plugin } from "vite";
 import { imageFiles } from "./server/files.ts";
+import { problemsOfLessons } from "./scripts/lessons.ts";
 import { MACHINE_SCRIPT, securityHeaders } from "./server/headers.ts";
 
 const wasm = createRequire(import.meta.url).resolve("v86/build/v86.wasm");
@@ -33,7 +34,7 @@ export default defineConfig({
     sourcemap: false,
   },
   server: { headers: securityHeaders("development"), strictPort: false },
-  plugins: [guestImages(), compressedCopies()],
+  plugins: [guestImages(), compressedCopies(), readableLessons()],
 });
 
 function workerName(module: string): string {
@@ -48,6 +49,18 @@ function guestImages(): Plugin {
     name: "ringside-guest-images",
     configureServer(server) {
       server.middlewares.use(imageFiles(join(server.config.root, "public/images")));
+    },
+  };
+}
+
+/** A lesson that cannot be read is no part of a page: the build says why. In development the page does. */
+function readableLessons(): Plugin {
+  return {
+    name: "ringside-lessons",
+    apply: "build",
+    buildStart() {
+      const problems = problemsOfLessons("lessons");
+      if (problems !== "") this.error(problems);
     },
   };
 }
