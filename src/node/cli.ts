@@ -1,5 +1,6 @@
 import { Console } from "node:console";
 import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { parseConfig } from "../config/grammar.ts";
@@ -145,12 +146,15 @@ function runOptions(positionals: readonly string[], values: Values): RunOptions 
   };
 }
 
-function recordOptions({ record, "record-sample": sample }: Values): Pick<RunOptions, "record"> {
+function recordOptions({ record, "record-sample": sample, capture }: Values): Pick<RunOptions, "record"> {
   if (record === undefined) {
     if (sample !== undefined) throw new UsageError("--record-sample is for --record.");
     return {};
   }
   formatOf(record);
+  if (capture !== undefined && resolve(capture) === resolve(record)) {
+    throw new UsageError("--record and --capture are the same file.");
+  }
   return { record: { path: record, ...(sample !== undefined && { sample: sampleBytes(sample) }) } };
 }
 

@@ -37,6 +37,9 @@ describe("ringside", { concurrency: 2 }, () => {
       "--console",
       "--size",
       "--strict",
+      "--record",
+      "--account",
+      "ringside trace",
       "Ctrl-]",
     ]) {
       assert.ok(stdout.includes(word), word);
@@ -78,6 +81,18 @@ describe("ringside", { concurrency: 2 }, () => {
     [["run", "--timeout", "99999999"], /at most 2000000/],
     [["run", "--size", "80"], /--size 80: expected COLUMNSxROWS/],
     [["run", "--size", "0x24"], /--size 0x24/],
+    [
+      ["run", "--record", "x.txt"],
+      /--record x\.txt: its name says what it is to be.*\.ringside.*\.json.*\.pcapng/,
+    ],
+    [
+      ["run", "--record", "x.json", "--record-sample", "1K"],
+      /--record-sample 1K: expected bytes, at most 131072/,
+    ],
+    [["run", "--record-sample", "64"], /--record-sample is for --record/],
+    [["run", "--record", "x.pcapng", "--capture", "./x.pcapng"], /--record and --capture are the same file/],
+    [["run", "--account"], /--account is for --exec/],
+    [["trace"], /"trace" of which recording\?/],
   ];
   for (const [args, message] of wrong) {
     it(`refuses ${args.join(" ") || "nothing"} with status 2`, async () => {
