@@ -28,3 +28,20 @@ export interface StepSource
   extends TraceSource, Asked<InspectorApi, "setBreakpoints" | "step" | "slowMotion" | "account"> {
   readonly stop: ReadonlySignal<StopReason | undefined>;
 }
+
+/** Who brings recordings into the inspector. */
+export interface RecordingDesk {
+  /** The recording that is looked at instead of the machine. */
+  readonly recording: ReadonlySignal<OpenRecording | undefined>;
+  /** Rejects with a sentence when it cannot be read; what was looked at stays. */
+  openRecording(file: File): Promise<void>;
+  /** Back to the machine. */
+  closeRecording(): void;
+}
+
+export interface OpenRecording {
+  /** Of the file. */
+  name: string;
+  /** What of the file is not here, although it could be opened: a sentence. */
+  note: string | undefined;
+}

@@ -1,0 +1,75 @@
+import { useEffect, useMemo, useState } from "preact/hooks";
+import type { TraceSummary } from "../../../inspect/types.ts";
+import { formatBytes } from "../../format.ts";
+import { RateHistory } from "../rates.ts";
+import type { StepSource, TraceSource } from "../source.ts";
+import { NumbersAccount } from "./numbers-account.tsx";
+import { NumbersCharts } from "./numbers-charts.tsx";
+import { NumbersLatency } from "./numbers-latency.tsx";
+import { NumbersTable } from "./numbers-table.tsx";
+
+export interface NumbersViewProps {
+  source: TraceSource;
+  /** Runs commands; none: the trace is a file. */
+  machine: Pick<StepSource, "account"> | undefined;
+}
+
+/** What was counted: per device and queue, over time, and how long requests took. */
+export function NumbersView({ source, machine }: NumbersViewProps) {
+  const summary = source.summary.value;
+  const statistics = source.statistics.value;
+  const history = useMemo(() => new RateHistory(), [source]);
+  const [columns, setColumns] = useState(() => history.columns(undefined));
+  const { device, queue } = source.selected.value;
+  const chosen =
+    statistics?.devices
+      .flatMap(({ name, queues }) =>
+        queues.map((counted) => ({ device: name, queue: counted.index, counted })),
+      )
+      .find((one) => one.device === device && one.queue === (queue ?? 0)) ?? undefined;
+  useEffect(() => {
+    if (!summary || !statistics) return;
+    history.add(summary, statistics);
+    setColumns(history.columns(chosen));
+  }, [history, summary, statistics, device, queue]);
+
+  if (!summary || !statistics) return <p class="time-hint">Nothing has been counted yet.</p>;
+  return (
+    <div class="numbers-view">
+      <NumbersTable
+        statistics={statistics}
+        devices={summary.devices}
+        selected={chosen}
+        onSelect={(name) => (source.selected.value = { ...source.selected.peek(), ...name })}
+      />
+      {machine && <NumbersCharts columns={columns} chosen={chosen} />}
+      {chosen ? (
+        <NumbersLatency name={`${chosen.device}, ${chosen.counted.name}`} queue={chosen.counted} />
+      ) : (
+        <p class="time-hint">Select a queue to see its bytes, its depth and how long its requests took.</p>
+      )}
+      {machine && <NumbersAccount machine={machine} devices={summary.devices} />}
+      <Recorder summary={summary} />
+    </div>
+  );
+}
+
+/** The trace's own memory: bounded, and what that cost. */
+function Recorder({ summary: { bytes, bound, first, next, dropped } }: { summary: TraceSummary }) {
+  return (
+    <section aria-label="Recorder">
+      <h3 class="panel-title">Recorder</h3>
+      <p class="numbers-recorder">
+        {formatBytes(bytes)} of at most {formatBytes(bound)}: {(next - first).toLocaleString("en")} events
+        kept, {dropped.toLocaleString("en")} older ones dropped. The figures above count those, too.
+      </p>
+      <meter
+        class="numbers-meter"
+        aria-label="The recorder's memory"
+        min={0}
+        max={Math.max(1, bound)}
+        value={bytes}
+      />
+    </section>
+  );
+}
