@@ -333,9 +333,19 @@ describe("a wait for something else", () => {
   });
 
   it("counts commands, not their echoes", () => {
-    const screen = "root@ringside:~# cat x\nroot@ringside:~# \nuser@h:/tmp$ cat x\nroot@ringside:~# cat x";
-    assert.equal(finishedRuns(screen, "cat x"), 2);
-    assert.equal(finishedRuns(screen, "cat"), 0);
+    const at = (...lines: string[]) => finishedRuns(lines.join("\n"), "cat x");
+    const prompt = "root@ringside:~# ";
+    assert.equal(at(`${prompt}cat x`), 0);
+    assert.equal(at(`${prompt}cat x`, "output"), 0);
+    assert.equal(at(`${prompt}cat x`, prompt, "user@h:/tmp$ cat  x ", prompt.trim()), 2);
+    assert.equal(at(`${prompt}cat x`, `${prompt}cat x`), 1);
+    // Typed while another one ran.
+    assert.equal(at(`${prompt}sleep 1`, "cat x", `${prompt}cat x`), 0);
+    assert.equal(at(`${prompt}sleep 1`, "cat x", `${prompt}cat x`, "output", prompt), 1);
+    // The kernel said something at the prompt.
+    assert.equal(at(`${prompt}[   10.1] eth0: link becomes ready`, "cat x", "output"), 0);
+    assert.equal(at(`${prompt}[   10.1] eth0: link becomes ready`, "cat x", "output", prompt), 1);
+    assert.equal(at(`${prompt}cat xy`, prompt), 0);
   });
 });
 

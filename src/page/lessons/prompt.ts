@@ -3,16 +3,25 @@
 /** `root@ringside:~# `, as both of our guests have it. */
 const PROMPT = /^\S+@\S+:\S*[#$](?: |$)/;
 
-/** How often a command stands at a prompt with another prompt below it. */
+/**
+ * How often a command was run: it stands at a prompt, or alone in a line (it was typed early, or a message of the kernel came
+ * between), and a prompt is below it.
+ */
 export function finishedRuns(screen: string, command: string): number {
   const wanted = spaced(command);
-  let open = 0;
+  let begun: "at a prompt" | "alone" | undefined;
   let finished = 0;
   for (const line of screen.split("\n")) {
-    const prompt = PROMPT.exec(line);
-    if (!prompt) continue;
-    finished += open;
-    open = spaced(line.slice(prompt[0].length)) === wanted ? 1 : 0;
+    const prompt = PROMPT.exec(line)?.[0];
+    if (spaced(line.slice(prompt?.length ?? 0)) === wanted) {
+      // What was typed early is printed again when its turn comes.
+      if (prompt !== undefined && begun === "at a prompt") finished++;
+      if (prompt !== undefined) begun = "at a prompt";
+      else begun ??= "alone";
+    } else if (prompt !== undefined && begun !== undefined) {
+      finished++;
+      begun = undefined;
+    }
   }
   return finished;
 }
