@@ -7,6 +7,7 @@ import { render } from "preact";
 import { pageApi } from "./api.ts";
 import { Disks } from "./disks/model.ts";
 import { StorageUse } from "./disks/usage.ts";
+import { readLessonLink } from "./lessons/link.ts";
 import { Networks } from "./network/model.ts";
 import { App } from "./parts/app.tsx";
 import { SearchModel } from "./parts/search-bar.tsx";
@@ -16,10 +17,23 @@ import { TerminalView } from "./terminal/terminal.ts";
 import { ThemeChoice } from "./theme.ts";
 
 // early.js found something missing, and has said so.
-if (!document.documentElement.hasAttribute("data-unsupported")) start(document.getElementById("app")!);
+if (!document.documentElement.hasAttribute("data-unsupported")) void begin(document.getElementById("app")!);
 
-function start(root: HTMLElement): void {
+async function begin(root: HTMLElement): Promise<void> {
   document.documentElement.dataset.started = "";
+  let problem: string | undefined;
+  // A link to a lesson says which machine it is before anything else reads the address.
+  if (readLessonLink(location.search)) {
+    try {
+      problem = (await import("./lessons/open-link.ts")).takeLessonLink();
+    } catch {
+      problem = "The lessons could not be loaded.";
+    }
+  }
+  start(root, problem);
+}
+
+function start(root: HTMLElement, problem: string | undefined): void {
   const theme = new ThemeChoice();
   const search = new SearchModel();
   const editing = signal(false);
@@ -72,6 +86,7 @@ function start(root: HTMLElement): void {
   );
   window.ringside = pageApi(session, disks, networks, terminal);
   session.open();
+  if (problem !== undefined) session.notices.add("warning", problem);
   terminal.focus();
 }
 
