@@ -82,6 +82,7 @@ describe("rows of a long list", () => {
     assert.equal(scrollTo(2, 0, 100, 20), 0);
     assert.equal(scrollTo(5, 0, 100, 20), 20);
     assert.equal(scrollTo(2, 100, 100, 20), 40);
+    assert.equal(scrollTo(100, 0, 100, 20), 1960);
   });
 });
 

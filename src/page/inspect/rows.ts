@@ -15,9 +15,11 @@ export function rowsInSight(scrollTop: number, height: number, rowHeight: number
   return { first, end: Math.max(first, end) };
 }
 
-/** Where to scroll so that a row is in sight: as it is when it is already. */
+/** Where to scroll so that a row is in sight: as it is when it is already; to its middle when it was far from that. */
 export function scrollTo(row: number, scrollTop: number, height: number, rowHeight: number): number {
   const top = row * rowHeight;
+  const isFar = top < scrollTop - height || top > scrollTop + 2 * height;
+  if (isFar) return Math.max(0, top - (height - rowHeight) / 2);
   if (top < scrollTop) return top;
   if (top + rowHeight > scrollTop + height) return top + rowHeight - height;
   return scrollTop;

@@ -6,8 +6,15 @@ import { formatDuration } from "../duration.ts";
 import { digest, histogramColumns } from "../rates.ts";
 import { Chart, quietAxis } from "./time-chart.tsx";
 
+export interface LatencyProps {
+  name: string;
+  queue: QueueStatistics;
+  /** The colour of its device. */
+  token: string;
+}
+
 /** How long a queue's requests took: as the guest sees it, and of that the device. */
-export function NumbersLatency({ name, queue }: { name: string; queue: QueueStatistics }) {
+export function NumbersLatency({ name, queue, token }: LatencyProps) {
   const { guestLatency, deviceLatency } = queue;
   const columns = histogramColumns(guestLatency, deviceLatency);
   return (
@@ -19,27 +26,36 @@ export function NumbersLatency({ name, queue }: { name: string; queue: QueueStat
           hint="from the kick to the interrupt"
           at={columns[0]!}
           counts={columns[1]!}
+          token={token}
         />
-        <Bars title="Backend's" hint="from taken to given back" at={columns[0]!} counts={columns[2]!} />
+        <Bars
+          title="Backend's"
+          hint="from taken to given back"
+          at={columns[0]!}
+          counts={columns[2]!}
+          token={token}
+        />
       </div>
-      <table class="numbers-table numbers-digest">
-        <thead>
-          <tr>
-            <td />
-            <th scope="col">Requests</th>
-            <th scope="col">Mean</th>
-            <th scope="col" title="Half of them took no longer than this">
-              Half within
-            </th>
-            <th scope="col">99 % within</th>
-            <th scope="col">Longest</th>
-          </tr>
-        </thead>
-        <tbody>
-          <Digest name="Guest's view" of={guestLatency} />
-          <Digest name="Backend's" of={deviceLatency} />
-        </tbody>
-      </table>
+      <div class="numbers-scroll" tabIndex={0} role="group" aria-label="Latency in figures">
+        <table class="numbers-table numbers-digest">
+          <thead>
+            <tr>
+              <td />
+              <th scope="col">Requests</th>
+              <th scope="col">Mean</th>
+              <th scope="col" title="Half of them took no longer than this">
+                Half within
+              </th>
+              <th scope="col">99 % within</th>
+              <th scope="col">Longest</th>
+            </tr>
+          </thead>
+          <tbody>
+            <Digest name="Guest's view" of={guestLatency} />
+            <Digest name="Backend's" of={deviceLatency} />
+          </tbody>
+        </table>
+      </div>
     </section>
   );
 }
@@ -63,9 +79,10 @@ interface BarsProps {
   /** Exponents of two, microseconds. */
   at: readonly number[];
   counts: readonly number[];
+  token: string;
 }
 
-function Bars({ title, hint, at, counts }: BarsProps) {
+function Bars({ title, hint, at, counts, token }: BarsProps) {
   return (
     <figure class="numbers-chart">
       <figcaption>
@@ -74,15 +91,15 @@ function Bars({ title, hint, at, counts }: BarsProps) {
       <Chart
         label={`${title}: requests by how long they took`}
         height={130}
-        shape={title}
-        options={barOptions}
+        shape={`${title} ${token}`}
+        options={() => barOptions(token)}
         data={[at, counts]}
       />
     </figure>
   );
 }
 
-function barOptions(): Omit<uPlot.Options, "width" | "height"> {
+function barOptions(token: string): Omit<uPlot.Options, "width" | "height"> {
   return {
     padding: [8, 8, 0, 0],
     legend: { show: false },
@@ -102,8 +119,8 @@ function barOptions(): Omit<uPlot.Options, "width" | "height"> {
     series: [
       {},
       {
-        stroke: () => tokenColour("accent"),
-        fill: () => tokenColour("accent"),
+        stroke: () => tokenColour(token),
+        fill: () => tokenColour(token),
         width: 0,
         points: { show: false },
         paths: uPlot.paths.bars!({ size: [0.8, 60] }),

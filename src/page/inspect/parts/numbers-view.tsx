@@ -1,6 +1,7 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import type { TraceSummary } from "../../../inspect/types.ts";
 import { formatBytes } from "../../format.ts";
+import { kindToken } from "../chart-colours.ts";
 import { RateHistory } from "../rates.ts";
 import type { StepSource, TraceSource } from "../source.ts";
 import { NumbersAccount } from "./numbers-account.tsx";
@@ -34,6 +35,7 @@ export function NumbersView({ source, machine }: NumbersViewProps) {
   }, [history, summary, statistics, device, queue]);
 
   if (!summary || !statistics) return <p class="time-hint">Nothing has been counted yet.</p>;
+  const token = kindToken(summary.devices.find(({ name }) => name === chosen?.device)?.kind);
   return (
     <div class="numbers-view">
       <NumbersTable
@@ -42,9 +44,13 @@ export function NumbersView({ source, machine }: NumbersViewProps) {
         selected={chosen}
         onSelect={(name) => (source.selected.value = { ...source.selected.peek(), ...name })}
       />
-      {machine && <NumbersCharts columns={columns} chosen={chosen} />}
+      {machine && <NumbersCharts columns={columns} chosen={chosen} token={token} />}
       {chosen ? (
-        <NumbersLatency name={`${chosen.device}, ${chosen.counted.name}`} queue={chosen.counted} />
+        <NumbersLatency
+          name={`${chosen.device}, ${chosen.counted.name}`}
+          queue={chosen.counted}
+          token={token}
+        />
       ) : (
         <p class="time-hint">Select a queue to see its bytes, its depth and how long its requests took.</p>
       )}
