@@ -1,23 +1,16 @@
 import { renderInline } from "../../lessons/render.ts";
-import type { LessonDesk } from "../../lessons/desk.ts";
-import type { LessonHost } from "../../lessons/host.ts";
 import type { Lesson } from "../../lessons/format.ts";
+import type { LessonsModel } from "../lesson-desk.ts";
+import { leaveLesson } from "./lesson-dock.tsx";
 import { LessonWalk } from "./lesson-walk.tsx";
 
-export interface LessonsProps {
-  desk: LessonDesk;
-  host: LessonHost;
-  /** What is wrong with files that are no lessons: for whoever writes one. */
-  problems: readonly string[];
-}
-
 /** The inspector's view "Lessons": which there are, or the one that somebody is in. */
-export function Lessons({ desk, host, problems }: LessonsProps) {
+export function Lessons({ desk, host, problems }: LessonsModel) {
   const walk = desk.walk.value;
   return (
     <div class="lessons">
       {walk ? (
-        <LessonWalk walk={walk} host={host} onLeave={() => desk.leave()} />
+        <LessonWalk walk={walk} host={host} onLeave={() => leaveLesson(desk, host)} />
       ) : (
         <>
           <p class="lessons-about">
