@@ -1,5 +1,6 @@
 import type { Auditor } from "./auditor.ts";
 import { ConfigSpace, type ConfigField } from "./config-space.ts";
+import type { Gate } from "./gate.ts";
 import type { GuestMemory } from "./memory.ts";
 import type { Observer, Violation } from "./observer.ts";
 import { type QueueModel, type QueueOwner, Virtqueue } from "./queue.ts";
@@ -89,6 +90,9 @@ export abstract class VirtioDevice implements QueueOwner {
   #generation = 0;
   #generationRead = false;
   #busMaster = true;
+  #gate: Gate | undefined;
+  /** The gate holds a configuration interrupt. */
+  #configHeld = false;
 
   constructor(model: DeviceModel, options: DeviceOptions = {}) {
     this.type = model.type;
@@ -149,6 +153,16 @@ export abstract class VirtioDevice implements QueueOwner {
   /** Ends the device's part in a machine: closes what it holds open. */
   dispose(): void {
     this.reset();
+  }
+
+  /** Holds what the device does to the guest while that stands still; none unless given. */
+  get gate(): Gate | undefined {
+    return this.#gate;
+  }
+
+  set gate(gate: Gate | undefined) {
+    this.#gate = gate;
+    for (const queue of this.queues) queue.gate = gate;
   }
 
   // ---- what the transports call ----
@@ -413,7 +427,14 @@ export abstract class VirtioDevice implements QueueOwner {
       queue: queue.index,
       suppressed: !interrupt,
     });
-    if (interrupt) this.#interrupts?.queue(queue.index);
+  }
+
+  interrupt(queue: Virtqueue): void {
+    this.#interrupts?.queue(queue.index);
+  }
+
+  runAgain(queue: Virtqueue): void {
+    this.#run(queue);
   }
 
   // ---- inside ----
@@ -466,8 +487,23 @@ export abstract class VirtioDevice implements QueueOwner {
 
   #notifyConfig(): void {
     if (!(this.#status & Status.DRIVER_OK)) return;
+    const gate = this.#gate;
+    if (gate?.closed) {
+      if (this.#configHeld) return;
+      this.#configHeld = true;
+      gate.hold(() => {
+        this.#configHeld = false;
+        this.#notifyConfig();
+      });
+      return;
+    }
     this.observer?.({ type: "interrupt", device: this.name, cause: "config", queue: -1, suppressed: false });
-    this.#interrupts?.config();
+    if (gate?.closed) gate.hold(() => this.#interruptConfig());
+    else this.#interrupts?.config();
+  }
+
+  #interruptConfig(): void {
+    if (this.#status & Status.DRIVER_OK) this.#interrupts?.config();
   }
 
   /** Nobody asks a legacy device whether it agrees (3.1.2): it takes what it has offered, and leaves the rest. */

@@ -1,3 +1,4 @@
+import type { Gate } from "./gate.ts";
 import type { GuestMemory } from "./memory.ts";
 import type { DescriptorChain } from "./ring/chain.ts";
 import { LayoutError } from "./ring/common.ts";
@@ -24,7 +25,14 @@ export class Virtqueue {
   /** Exits and interrupts since power-on, for people and benchmarks. */
   readonly counters = { kicks: 0, chains: 0, interrupts: 0, suppressedInterrupts: 0 };
 
+  /** Holds what the queue does while the guest stands still. */
+  gate: Gate | undefined;
+
   #ring: Ring | undefined;
+  /** Taken when the gate closed, before the device had it: the next one that it takes. */
+  #kept: DescriptorChain | undefined;
+  /** The gate holds a run. */
+  #runHeld = false;
   /** Strict mode: who watches what the driver does to the ring. */
   #audit: QueueAuditor | undefined;
   readonly #owner: QueueOwner;
@@ -49,17 +57,25 @@ export class Virtqueue {
 
   /** Whether a chain waits to be taken. */
   get hasAvailable(): boolean {
-    return this.#ring?.hasAvailable ?? false;
+    return this.#kept?.inFlight || (this.#ring?.hasAvailable ?? false);
   }
 
-  /** The next chain, or undefined when none waits. */
+  /** The next chain, or undefined when none waits, or the guest stands still. */
   take(): DescriptorChain | undefined {
-    const chain = this.#ring?.take();
-    if (chain) {
-      this.counters.chains++;
-      this.#owner.taken(this, chain);
+    const { gate } = this;
+    if (gate) {
+      if (gate.closed) return undefined;
+      const kept = this.#kept;
+      this.#kept = undefined;
+      if (kept?.inFlight) return kept;
     }
-    return chain;
+    const chain = this.#ring?.take();
+    if (!chain) return undefined;
+    this.counters.chains++;
+    this.#owner.taken(this, chain);
+    if (!gate?.closed) return chain;
+    this.#kept = chain;
+    return undefined;
   }
 
   /**
@@ -69,23 +85,33 @@ export class Virtqueue {
    */
   put(chain: DescriptorChain, written: number): void {
     if (!this.#ring || !chain.inFlight) return;
-    this.#owner.returned(this, chain, written);
-    if (!this.#publishing) this.#audit?.enter();
-    this.#ring.put(chain, written);
-    if (!this.#publishing) {
-      this.#publishing = true;
-      queueMicrotask(this.#publishLater);
+    const { gate } = this;
+    if (gate?.closed) {
+      gate.hold(() => this.put(chain, written));
+      return;
     }
+    this.#owner.returned(this, chain, written);
+    if (gate?.closed) gate.hold(() => this.#give(chain, written));
+    else this.#give(chain, written);
   }
 
   /** Called around the device's work on a kick: what is put inside is published at its end. */
   run(work: (queue: this) => void): void {
     if (!this.#ring) return;
+    if (this.gate?.closed) {
+      this.#runLater(this.gate);
+      return;
+    }
     this.#audit?.enter();
     this.#publishing = true;
     this.#ring.begin();
     work(this);
     this.#publishing = false;
+    if (this.gate?.closed) {
+      this.#runLater(this.gate); // publishes, too
+      this.#audit?.leave();
+      return;
+    }
     // A chain left in the ring means that the device is busy and comes back by itself: no kicks until then.
     this.#ring.wantKicks(!this.hasAvailable);
     this.#publish();
@@ -96,6 +122,7 @@ export class Virtqueue {
   abandon(): void {
     this.#publish();
     this.#ring?.abandon();
+    this.#kept = undefined;
     this.#audit = undefined;
   }
 
@@ -149,12 +176,37 @@ export class Virtqueue {
     this.#audit = undefined;
     this.#ring?.kill();
     this.#ring = undefined;
+    this.#kept = undefined;
     this.size = this.maximumSize;
     this.descriptors = this.available = this.used = 0n;
   }
 
+  #give(chain: DescriptorChain, written: number): void {
+    if (!this.#ring || !chain.inFlight) return;
+    this.#audit?.enter();
+    this.#ring.put(chain, written);
+    if (this.#publishing) return;
+    this.#publishing = true;
+    queueMicrotask(this.#publishLater);
+  }
+
+  #runLater(gate: Gate): void {
+    if (this.#runHeld) return;
+    this.#runHeld = true;
+    gate.hold(() => {
+      this.#runHeld = false;
+      this.#owner.runAgain(this);
+    });
+  }
+
   readonly #publishLater = (): void => {
+    if (this.gate?.closed) {
+      this.#audit?.leave();
+      this.gate.hold(this.#publishLater);
+      return;
+    }
     this.#publishing = false;
+    this.#audit?.enter();
     this.#publish();
     this.#audit?.leave();
   };
@@ -175,11 +227,33 @@ export class Virtqueue {
   };
 
   #signal(): void {
-    if (!this.#ring?.unsignalled) return;
-    const interrupt = this.#ring.interruptDue();
+    const ring = this.#ring;
+    if (!ring?.unsignalled) return;
+    const { gate } = this;
+    if (gate?.closed) {
+      if (this.#signalling) return;
+      this.#signalling = true;
+      gate.hold(this.#signalLater);
+      return;
+    }
+    const interrupt = ring.interruptDue();
     if (interrupt) this.counters.interrupts++;
     else this.counters.suppressedInterrupts++;
     this.#owner.published(this, interrupt);
+    if (!interrupt) return;
+    if (gate?.closed) gate.hold(() => this.#interrupt(ring));
+    else this.#interrupt(ring);
+  }
+
+  #interrupt(ring: Ring): void {
+    if (!this.gate?.keepInterrupt?.(this, () => this.#raise(ring))) this.#raise(ring);
+  }
+
+  /** Returns false when the queue was reset meanwhile. */
+  #raise(ring: Ring): boolean {
+    if (this.#ring !== ring) return false;
+    this.#owner.interrupt(this);
+    return true;
   }
 }
 
@@ -198,7 +272,11 @@ export interface QueueModel {
 export interface QueueOwner {
   taken(queue: Virtqueue, chain: DescriptorChain): void;
   returned(queue: Virtqueue, chain: DescriptorChain, written: number): void;
+  /** The driver can see what is done. `interrupt`: and has to be told, which follows. */
   published(queue: Virtqueue, interrupt: boolean): void;
+  interrupt(queue: Virtqueue): void;
+  /** The guest stood still when the queue had work to do. */
+  runAgain(queue: Virtqueue): void;
 }
 
 /** Strict mode (see auditor.ts): watches one queue from when it is enabled until it is reset. */
