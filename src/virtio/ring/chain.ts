@@ -37,6 +37,18 @@ export class DescriptorChain {
     this.writer.open(readable, count);
   }
 
+  /**
+   * Fills `target` with the first bytes of the readable or of the writable buffers; returns how many there were. For those who
+   * only look: the cursors stay where they are. Nothing when the chain has been given back.
+   */
+  peek(part: "readable" | "writable", target: Uint8Array): number {
+    const cursor = part === "readable" ? this.reader : this.writer;
+    if (cursor.total === 0) return 0;
+    return part === "readable"
+      ? cursor.peek(target, 0, this.readableBuffers)
+      : cursor.peek(target, this.readableBuffers, this.readableBuffers + this.writableBuffers);
+  }
+
   /** Ends the device's access to the buffers, of which it has written `written` bytes. */
   close(written: number): void {
     this.inFlight = false;
@@ -99,6 +111,19 @@ abstract class ChainCursor {
     this.#advance(length);
     this.touch(start, length);
     return this.memory.u8.subarray(start, start + length);
+  }
+
+  /** The first bytes of the buffers from number `first` up to `end`, without a trace; returns how many there were. */
+  peek(target: Uint8Array, first: number, end: number): number {
+    const { u8 } = this.memory;
+    let done = 0;
+    for (let i = first; i < end && done < target.length; i++) {
+      const address = this.#buffers[2 * i]!;
+      const length = Math.min(this.#buffers[2 * i + 1]!, target.length - done);
+      target.set(u8.subarray(address, address + length), done);
+      done += length;
+    }
+    return done;
   }
 
   /** Called for every range that `view` gives away. */
