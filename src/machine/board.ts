@@ -51,7 +51,7 @@ const MMIO_LINES = [5, 10, 11, 7].map((irq) => ({ gsi: irq, irq }));
 /** One power cycle of a machine: a CPU, its buses with the devices plugged in, and the tables that announce them. */
 export class Board {
   readonly cpu: Cpu;
-  readonly #interrupts: InterruptController;
+  readonly interrupts: InterruptController;
   readonly #mmio: MmioBus;
   readonly #pci: PciBus;
   /** Where the guest finds each device, and its slot on PCI. */
@@ -73,7 +73,7 @@ export class Board {
   private constructor(cpu: Cpu, options: BoardOptions) {
     this.cpu = cpu;
     this.#announcement = options.mmio;
-    this.#interrupts = new InterruptController(cpu);
+    this.interrupts = new InterruptController(cpu);
     this.#mmio = new MmioBus(cpu);
     this.#pci = new PciBus(cpu, this.#mmio);
     this.#connectPower(options);
@@ -135,8 +135,8 @@ export class Board {
     plugVirtio(this.#pci, device, {
       slot,
       memory: this.cpu.memory,
-      interrupt: { line: this.#interrupts.line(gsi, irq), irq },
-      messages: this.#interrupts,
+      interrupt: { line: this.interrupts.line(gsi, irq), irq },
+      messages: this.interrupts,
       vectors,
       transitional: transport === "pci-transitional",
     });
@@ -149,7 +149,7 @@ export class Board {
       throw new RangeError(`There is room for ${MMIO_DEVICES} virtio-mmio devices.`);
     const { gsi, irq } = MMIO_LINES[index % MMIO_LINES.length]!;
     const start = MMIO_START + index * MMIO_STEP;
-    const line = this.#interrupts.line(gsi, irq);
+    const line = this.interrupts.line(gsi, irq);
     const transport =
       version === "mmio-legacy" ? new VirtioMmioLegacy(device, line) : new VirtioMmio(device, line);
     this.#mmio.map(start, MMIO_STEP, transport);

@@ -4,6 +4,7 @@ export interface V86Emulator {
   add_listener(event: string, listener: (value: number) => void): void;
   readonly v86: {
     readonly cpu: V86Cpu;
+    constructor: { microtick(): number };
     running: boolean;
     tick_counter: number;
     run(): void;
@@ -18,7 +19,8 @@ export interface V86Emulator {
 export interface V86Cpu {
   readonly wasm_memory: { readonly buffer: ArrayBuffer };
   readonly mem8: { readonly byteOffset: number; readonly length: number };
-  readonly instruction_counter: { readonly [index: number]: number };
+  readonly instruction_counter: { [index: number]: number };
+  readonly flags: { readonly [index: number]: number };
   readonly idtr_size: { readonly [index: number]: number };
   readonly io: {
     register_read(
@@ -46,6 +48,7 @@ export interface V86Cpu {
   };
   mmap_write16(address: number, value: number): void;
   main_loop: () => number;
+  run_hardware_timers(acpi: number, now: number): number;
   reboot_internal(): void;
   handle_irqs(): void;
   jit_dirty_cache(start: number, end: number): void;
@@ -74,6 +77,7 @@ export const CONTRACT: readonly {
   { path: "v86.init", type: "function", use: "to report a CPU that cannot be set up" },
   { path: "v86.running", type: "boolean", use: "to stop a CPU that crashed" },
   { path: "v86.tick_counter", type: "number", use: "to drop a tick of a CPU that is gone" },
+  { path: "v86.constructor.microtick", type: "function", use: "to stop the guest's clock with the guest" },
   { path: "v86.yield", type: "function", use: "to give way to the event loop" },
   { path: "v86.yield_callback", type: "function", use: "to go on after giving way" },
   { path: "v86.unregister_yield", type: "function", use: "to end the CPU" },
@@ -81,12 +85,14 @@ export const CONTRACT: readonly {
   { path: "v86.cpu.mem8.byteOffset", type: "number", use: "to find guest memory" },
   { path: "v86.cpu.mem8.length", type: "number", use: "to know how much memory the guest has" },
   { path: "v86.cpu.instruction_counter.0", type: "number", use: "to count guest instructions" },
+  { path: "v86.cpu.flags.0", type: "number", use: "to know whether the guest takes interrupts" },
   { path: "v86.cpu.idtr_size.0", type: "number", use: "to tell a triple fault from a crash" },
   { path: "v86.cpu.io.register_read", type: "function", use: "to answer I/O ports" },
   { path: "v86.cpu.io.register_write", type: "function", use: "to take writes to I/O ports" },
   { path: "v86.cpu.io.mmap_register", type: "function", use: "to answer device memory" },
   { path: "v86.cpu.mmap_write16", type: "function", use: "to get a 16-bit doorbell in one piece" },
   { path: "v86.cpu.main_loop", type: "function", use: "to know when guest code runs, and to catch crashes" },
+  { path: "v86.cpu.run_hardware_timers", type: "function", use: "to give timers the guest's time" },
   { path: "v86.cpu.reboot_internal", type: "function", use: "to reset the machine when the guest asks" },
   { path: "v86.cpu.handle_irqs", type: "function", use: "to deliver interrupts between slices" },
   {

@@ -1,6 +1,7 @@
 import "./no-nested-worker.ts"; // must run before v86 is evaluated
 import { V86 } from "v86";
 import { type V86Emulator, type V86Cpu, assertContract } from "./contract.ts";
+import { GuestClock } from "./guest-clock.ts";
 import { V86Memory } from "./memory.ts";
 
 /** A handler for one I/O port; an absent width is not decoded. */
@@ -27,6 +28,15 @@ export const MMIO_BLOCK = 0x20000;
  * What runs for long is as fast (docs/BENCHMARKS.md).
  */
 const JIT_MAX_PAGES = 1;
+
+/** v86's own constant (in its cpu.rs): after so many instructions it looks at timers, and whether its time is up. */
+const LOOP_COUNTER = 100_003;
+/** The interrupt flag of EFLAGS. */
+const FLAG_INTERRUPT = 1 << 9;
+
+/** Word offset of the in-service register in v86's local APIC state, and the byte's in a PIC's. */
+const APIC_ISR = 24;
+const PIC_ISR = 2;
 
 /** Bytes of a gate in the interrupt table. */
 const IDT_GATE = 8;
@@ -61,24 +71,29 @@ export class Cpu {
   readonly #emulator: V86Emulator;
   readonly #cpu: V86Cpu;
   readonly #blocks = new Map<number, BlockHandlers>();
+  readonly #clock: GuestClock;
   readonly #chips: Partial<Record<ChipName, Chip>> = {};
   #inGuest = false;
   #instructions = 0;
   #lastCount = 0;
   #disposed = false;
+  /** Told after each slice, outside the guest. While somebody listens slices are as short as v86 can make them. */
+  #onSlice: (() => void) | undefined;
 
   /** Builds a stopped CPU at its reset vector. Rejects with V86ContractError, or RangeError when memory is not to be had. */
   static async create(options: CpuOptions): Promise<Cpu> {
-    const emulator = await newEmulator(options);
-    const cpu = new Cpu(emulator, options);
+    const clock = new GuestClock();
+    const emulator = await newEmulator(options, clock);
+    const cpu = new Cpu(emulator, options, clock);
     // v86 gives less when it cannot address as much, and up to a block less than 2 GiB always.
     if (cpu.memory.size >= options.memory - MMIO_BLOCK) return cpu;
     cpu.dispose();
     throw noSuchMemory(options.memory, `v86 gave ${cpu.memory.size} bytes`);
   }
 
-  private constructor(emulator: V86Emulator, options: CpuOptions) {
+  private constructor(emulator: V86Emulator, options: CpuOptions, clock: GuestClock) {
     this.#emulator = emulator;
+    this.#clock = clock;
     this.#cpu = emulator.v86.cpu;
     assertContract(emulator);
     this.memory = new V86Memory(this.#cpu);
@@ -103,12 +118,40 @@ export class Cpu {
     return this.#emulator.cpu_is_running;
   }
 
+  /** From where the guest was stopped, also by its clock: a stop takes no time for it. */
   run(): void {
+    this.#clock.run();
     this.#emulator.v86.run();
   }
 
   stop(): void {
+    this.#clock.stop();
     this.#emulator.v86.stop();
+  }
+
+  /**
+   * Stops the CPU at once, also from inside an access by guest code: what is left of the piece of compiled code that made the
+   * access still runs. That is a few hundred instructions at most where it leads on to other code, and up to LOOP_COUNTER of
+   * them in a loop that it does not leave.
+   */
+  stopNow(): void {
+    this.stop();
+    this.#endSlice();
+  }
+
+  /** Has `listener` hear of the end of each slice (about LOOP_COUNTER instructions), outside the guest; undefined ends it. */
+  onSlice(listener: (() => void) | undefined): void {
+    this.#onSlice = listener;
+    this.#clock.shortSlices = listener !== undefined;
+    if (listener) this.#endSlice();
+  }
+
+  /** Whether the guest takes an interrupt that comes now: it has not masked them, and serves none. */
+  get interruptible(): boolean {
+    if (!(this.#cpu.flags[0]! & FLAG_INTERRUPT)) return false;
+    const { words } = this.chip("apic");
+    for (let i = 0; i < 8; i++) if (words[APIC_ISR + i] !== 0) return false;
+    return this.chip("master").bytes[PIC_ISR] === 0 && this.chip("slave").bytes[PIC_ISR] === 0;
   }
 
   /** Ends the CPU; its memory is given back when nobody holds a view of it. */
@@ -166,6 +209,7 @@ export class Cpu {
     const mainLoop = cpu.main_loop;
     cpu.main_loop = () => {
       this.#inGuest = true;
+      this.#clock.enter();
       try {
         return mainLoop();
       } catch (error) {
@@ -175,9 +219,13 @@ export class Cpu {
         return 100;
       } finally {
         this.#inGuest = false;
+        this.#clock.leave();
         this.#countInstructions();
+        if (!this.#disposed) this.#onSlice?.();
       }
     };
+    const timers = cpu.run_hardware_timers.bind(cpu);
+    cpu.run_hardware_timers = (acpi, now) => timers(acpi, this.#clock.unshift(now));
     cpu.reboot_internal = () => {
       this.stop();
       options.onReset();
@@ -208,6 +256,16 @@ export class Cpu {
     return name === "apic" ? this.#cpu.get_apic_addr() : this.#cpu.get_ioapic_addr();
   }
 
+  /** v86 compares its count of instructions, and the time, with those when it began: both move on. */
+  #endSlice(): void {
+    if (!this.#inGuest) return;
+    this.#countInstructions();
+    const counter = this.#cpu.instruction_counter;
+    counter[0] = (counter[0]! + LOOP_COUNTER) >>> 0;
+    this.#lastCount = counter[0];
+    this.#clock.skipFrame();
+  }
+
   #countInstructions(): void {
     const now = this.#cpu.instruction_counter[0]!;
     this.#instructions += (now - this.#lastCount) >>> 0;
@@ -215,11 +273,12 @@ export class Cpu {
   }
 }
 
-async function newEmulator({ wasm, memory }: CpuOptions): Promise<V86Emulator> {
+async function newEmulator({ wasm, memory }: CpuOptions, clock: GuestClock): Promise<V86Emulator> {
   const { promise, resolve, reject } = withResolvers<undefined>();
   let started: Promise<WebAssembly.Exports> | undefined;
   const emulator = new V86({
     wasm_fn: (imports: WebAssembly.Imports) => {
+      imports.env!.microtick = clock.read;
       started = WebAssembly.instantiate(wasm, imports).then((instance) => instance.exports);
       return started;
     },
@@ -235,8 +294,15 @@ async function newEmulator({ wasm, memory }: CpuOptions): Promise<V86Emulator> {
   emulator.add_listener("emulator-loaded", () => resolve(undefined));
   await started;
   // v86 has been constructed by now and initialises itself from a timer: what that throws is ours to report.
-  assertContract(emulator, ["v86.init", "v86.yield", "v86.yield_callback", "v86.unregister_yield"]);
+  assertContract(emulator, [
+    "v86.init",
+    "v86.constructor.microtick",
+    "v86.yield",
+    "v86.yield_callback",
+    "v86.unregister_yield",
+  ]);
   const machine = emulator.v86;
+  machine.constructor.microtick = GuestClock.readRunning; // what the timers that are not in WebAssembly look at
   keepTime(machine);
   const init = machine.init.bind(machine);
   machine.init = (settings) => {

@@ -4,6 +4,7 @@ import type { BlockBackend } from "../virtio/block-backend.ts";
 import { ConsoleDevice } from "../virtio/console.ts";
 import type { VirtioDevice } from "../virtio/device.ts";
 import { EntropyDevice } from "../virtio/entropy.ts";
+import type { Gate } from "../virtio/gate.ts";
 import { NetDevice } from "../virtio/net.ts";
 import type { NetBackend } from "../virtio/net-backend.ts";
 import type { Observer, Violation } from "../virtio/observer.ts";
@@ -26,7 +27,8 @@ export interface DeviceSetOptions {
   /** What each network device is plugged into, by its id; without one it has no carrier. */
   wires: ReadonlyMap<string, NetBackend>;
   strict: boolean;
-  observer: Observer | undefined;
+  /** Between the devices and the guest. */
+  gate: Gate;
   onViolation: (device: VirtioDevice, violation: Violation) => void;
 }
 
@@ -58,6 +60,7 @@ export class DeviceSet {
   readonly #devices: (MachineDevice | MachineDisk)[] = [];
   /** What the devices that have left had counted. */
   #departed: DeviceCounters = noCounters();
+  #observer: Observer | undefined;
 
   /** @throws RangeError when a block device has no disk. */
   constructor(options: DeviceSetOptions) {
@@ -71,6 +74,13 @@ export class DeviceSet {
   /** In the order in which they stand on the bus. */
   get all(): readonly MachineDevice[] {
     return this.#devices;
+  }
+
+  /** Has all events of all devices, now and later ones, go to `observer`; undefined ends it. */
+  observe(observer: Observer | undefined): void {
+    if (observer === this.#observer) return;
+    this.#observer = observer;
+    if (!this.#options.strict) for (const { device } of this.#devices) device.observer = observer;
   }
 
   get console(): ConsoleDevice | undefined {
@@ -121,9 +131,11 @@ export class DeviceSet {
   }
 
   #prepare(config: DeviceConfig, device: VirtioDevice): VirtioDevice {
-    const { observer, onViolation, strict } = this.#options;
+    const { gate, onViolation, strict } = this.#options;
     device.name = "id" in config ? `${config.device} ${config.id}` : config.device;
-    device.observer = observer;
+    device.gate = gate;
+    // Strict mode listens at all times, and puts itself before who listens now.
+    device.observer = strict ? (event) => this.#observer?.(event) : this.#observer;
     device.onViolation = (violation) => onViolation(device, violation);
     if (strict) watchStrictly(device, config.transport.startsWith("pci") ? "pci" : "mmio");
     return device;

@@ -6,6 +6,12 @@ export interface MessageSink {
   send(address: number, data: number): void;
 }
 
+/** What was requested of the CPU: a vector of its local APIC, a pin of the PIC pair, or (Linux masks the PIC) both, or none. */
+export interface Delivery {
+  vector: number | undefined;
+  irq: number | undefined;
+}
+
 /**
  * Interrupt lines, level-triggered, into v86's PIC and IOAPIC, and messages into its local APIC.
  *
@@ -17,6 +23,8 @@ export class InterruptController implements MessageSink {
   readonly #cpu: Pick<Cpu, "chip" | "inGuest" | "deliverInterrupts">;
   /** How many devices assert each pin: those of the IOAPIC by number, those of the PIC pair from PIC_PINS on. */
   readonly #asserted = new Uint32Array(PIC_PINS + 16);
+
+  #record: Delivery | undefined;
 
   constructor(cpu: Pick<Cpu, "chip" | "inGuest" | "deliverInterrupts">) {
     this.#cpu = cpu;
@@ -67,6 +75,28 @@ export class InterruptController implements MessageSink {
     return cluster && (mine & destination & 0xf) !== 0;
   }
 
+  /** Does what may raise an interrupt, and returns what was requested of the CPU. */
+  recorded(raise: () => void): Delivery {
+    const delivery: Delivery = { vector: undefined, irq: undefined };
+    this.#record = delivery;
+    try {
+      raise();
+    } finally {
+      this.#record = undefined;
+    }
+    return delivery;
+  }
+
+  /** Whether the CPU has taken what was requested: its handler has begun. */
+  taken({ vector, irq }: Delivery): boolean {
+    if (vector !== undefined) {
+      const { words } = this.#cpu.chip("apic");
+      if (!(words[APIC.irr + (vector >> 5)]! & (1 << (vector & 31)))) return true;
+    }
+    if (irq === undefined) return false;
+    return (this.#cpu.chip(irq < 8 ? "master" : "slave").bytes[PIC.isr]! & (1 << (irq & 7))) !== 0;
+  }
+
   /** PCI and virtio-mmio interrupts are level-triggered, which firmware would have said in the ELCR. */
   #makeLevel(irq: number): void {
     const { bytes } = this.#cpu.chip(irq < 8 ? "master" : "slave");
@@ -88,6 +118,7 @@ export class InterruptController implements MessageSink {
 
   #raisePic(irq: number): void {
     const { bytes } = this.#cpu.chip(irq < 8 ? "master" : "slave");
+    if (this.#record) this.#record.irq = irq;
     const mask = 1 << (irq & 7);
     bytes[PIC.irr]! |= mask;
     bytes[PIC.level]! |= mask;
@@ -146,6 +177,7 @@ export class InterruptController implements MessageSink {
 
   /** Sets a vector in the local APIC's request register. */
   #request(vector: number, level: boolean): void {
+    if (this.#record) this.#record.vector = vector;
     const { words } = this.#cpu.chip("apic");
     const word = vector >> 5;
     const bit = 1 << (vector & 31);

@@ -4,11 +4,12 @@ import type { BlockBackend } from "../virtio/block-backend.ts";
 import type { ConsoleDevice, ConsolePort, ConsoleSink } from "../virtio/console.ts";
 import type { PacketTap } from "../virtio/net.ts";
 import type { NetBackend } from "../virtio/net-backend.ts";
-import type { Observer } from "../virtio/observer.ts";
+import type { Observer, VirtioEvent } from "../virtio/observer.ts";
 import { type ExecOptions, GuestAgent } from "./agent.ts";
 import { Board } from "./board.ts";
 import type { DeviceDescription, NetworkDescription } from "./describe.ts";
 export type { DeviceDescription, NetworkDescription } from "./describe.ts";
+import { Debugger } from "./debugger.ts";
 import { type DeviceCounters, DeviceSet } from "./device-set.ts";
 import { errorText } from "./error-text.ts";
 import { GuestEnd } from "./guest-life.ts";
@@ -61,6 +62,9 @@ const POWER_OFF_GRACE = 30_000;
 
 /** A paravirtual PC: v86's CPU, our buses, and the virtio devices of a configuration. */
 export class Machine {
+  /** Stops it at events, and steps from one to another. */
+  readonly debugger: Debugger;
+
   readonly #options: MachineOptions;
   readonly #devices: DeviceSet;
   readonly #console: ConsoleDevice | undefined;
@@ -68,6 +72,7 @@ export class Machine {
   readonly #serial: SerialOutput;
   readonly #violations = new ViolationLog();
   readonly #hotPlug: HotPlug;
+  #observer: Observer | undefined;
   #board: Board | undefined;
   /** Aborted when the guest on the board is gone. */
   #guest: AbortController | undefined;
@@ -93,16 +98,25 @@ export class Machine {
       },
     };
     this.#serial = new SerialOutput(terminal, (hold) => (hold ? this.#board?.cpu.stop() : this.#continue()));
+    this.debugger = new Debugger({
+      board: () => this.#board,
+      device: (name) => this.#devices.all.find(({ device }) => device.name === name)?.device,
+      stopped: () => this.#stopped(),
+      runs: () => this.#goesOn(),
+      watchChanged: () => this.#listen(),
+      tell: (event) => this.#tell(event),
+    });
     this.#devices = new DeviceSet({
       ...options.config,
       disks: options.disks,
       wires: options.wires ?? new Map(),
-      observer: options.observer,
+      gate: this.debugger.gate,
       onViolation: (device, violation) => {
         const found = this.#violations.add(device, violation);
         if (found) this.#reportViolation(found);
       },
     });
+    this.#listen();
     this.#console = this.#devices.console;
     if (this.#console) this.#agent = this.#wireConsole(this.#console, terminal);
     this.#hotPlug = new HotPlug({
@@ -138,18 +152,23 @@ export class Machine {
     return this.#startGuest();
   }
 
-  /** Stops the guest where it is. */
+  /**
+   * Stops the guest where it is, at once; its clock stands still, too. What its devices complete meanwhile waits: guest memory
+   * does not change, but for the buffers of requests that a device has.
+   */
   pause(): void {
-    if (this.#state.name !== "booting" && this.#state.name !== "running") return;
-    this.#pausedFrom = this.#state;
-    this.#board?.cpu.stop();
-    this.#setState({ name: "paused" });
+    if (this.#state.name === "booting" || this.#state.name === "running") this.debugger.pause();
   }
 
+  /** Lets the guest go on, also one that a breakpoint or a step has stopped. */
   resume(): void {
-    if (this.#state.name !== "paused") return;
-    this.#setState(this.#pausedFrom ?? { name: "running" });
-    this.#continue();
+    if (this.#state.name === "paused") this.debugger.resume();
+  }
+
+  /** Has everything that crosses the line go to `observer`, besides that of the options; undefined ends it. */
+  observe(observer: Observer | undefined): void {
+    this.#observer = observer;
+    this.#listen();
   }
 
   /**
@@ -158,7 +177,8 @@ export class Machine {
    * meanwhile.
    */
   async powerOff({ graceMs = POWER_OFF_GRACE }: { graceMs?: number } = {}): Promise<void> {
-    this.resume();
+    this.debugger.release(); // no breakpoint keeps it from going down
+    if (this.#state.name === "paused") this.#goesOn();
     const starts = this.#starts;
     if (this.#agent?.ready && this.#state.name === "running") await this.#askToPowerOff(graceMs);
     if (starts !== this.#starts) return;
@@ -263,6 +283,8 @@ export class Machine {
     device.resize(columns, rows);
     return new GuestAgent(named, () => {
       if (this.#state.name === "booting") this.#setState({ name: "running" });
+      // What was held is done before the guest goes on.
+      else if (this.#state.name === "paused") this.#pausedFrom = { name: "running" };
     });
   }
 
@@ -303,6 +325,7 @@ export class Machine {
     }
     this.#board = board;
     this.#guest = new AbortController();
+    this.debugger.arm();
     this.#setState({ name: "booting" });
     board.cpu.run();
   }
@@ -339,6 +362,37 @@ export class Machine {
     if (this.#state.name === "booting" || this.#state.name === "running") this.#board?.cpu.run();
   }
 
+  #stopped(): void {
+    if (this.#state.name !== "booting" && this.#state.name !== "running") return;
+    this.#pausedFrom = this.#state;
+    this.#setState({ name: "paused" });
+  }
+
+  #goesOn(): void {
+    if (this.#state.name !== "paused") return;
+    this.#setState(this.#pausedFrom ?? { name: "running" });
+    this.#continue();
+  }
+
+  /** Nobody hears of events for which nobody asks: that costs nothing. */
+  #listen(): void {
+    const { observer } = this.#options;
+    const listeners = [observer, this.#observer].filter((listener) => listener !== undefined);
+    if (this.debugger.watching) this.#devices.observe(this.#tellAndLook);
+    else if (listeners.length > 1) this.#devices.observe(this.#tell);
+    else this.#devices.observe(listeners[0]);
+  }
+
+  readonly #tell = (event: VirtioEvent): void => {
+    this.#options.observer?.(event);
+    this.#observer?.(event);
+  };
+
+  readonly #tellAndLook = (event: VirtioEvent): void => {
+    this.#tell(event);
+    this.debugger.look(event);
+  };
+
   #halted(): void {
     this.#cutPower("The guest powered off.", true);
     this.#setState({ name: "halted" });
@@ -348,6 +402,7 @@ export class Machine {
   #crashed(reason: string): void {
     if (this.#state.name === "crashed") return;
     this.#board?.cpu.stop();
+    this.debugger.release();
     this.#setState({ name: "crashed", reason });
     this.#agent?.gone(reason, true);
     this.#endGuest(reason, true);
@@ -357,6 +412,7 @@ export class Machine {
     this.#powerCuts++;
     this.#serial.flush();
     this.#board?.dispose();
+    this.debugger.release();
     this.#board = undefined;
     for (const port of this.#console?.ports ?? []) port.discardInput();
     this.#agent?.gone(reason, forGood);

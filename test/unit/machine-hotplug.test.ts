@@ -16,6 +16,7 @@ import { PciBus } from "../../src/machine/pci.ts";
 import { plugVirtio } from "../../src/machine/virtio-function.ts";
 import { loadWasm } from "../../src/node/wasm.ts";
 import type { VirtioDevice } from "../../src/virtio/device.ts";
+import { Gate } from "../../src/virtio/gate.ts";
 import { Feature, Status } from "../../src/virtio/spec.ts";
 import { FakeCpu } from "./driver/fake-cpu.ts";
 import { GuestCode } from "./driver/guest-code.ts";
@@ -183,7 +184,7 @@ class Scene {
       ...config,
       disks: new Map(),
       wires: new Map(),
-      observer: undefined,
+      gate: new Gate(),
       onViolation: () => undefined,
     });
     const board = {
