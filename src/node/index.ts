@@ -1,6 +1,15 @@
 /** Ringside from a program in Node: the machine of a link, headless. See {@link openMachine}. */
-export { openMachine, type OpenMachine, type OpenNetwork, type OpenOptions, type RunResult } from "./open.ts";
+export {
+  openMachine,
+  type OpenMachine,
+  type OpenNetwork,
+  type OpenOptions,
+  type RecordOptions,
+  type RunResult,
+} from "./open.ts";
 export type { CaptureStatus } from "./capture.ts";
+export type { Cost } from "./trace/account.ts";
+export type { RecordingStatus } from "./trace/recording.ts";
 export { listImages, loadImage, IMAGES_FOLDER, type ListedImage } from "./images.ts";
 export { parseConfig, formatConfig } from "../config/grammar.ts";
 export { defaultMachine } from "../config/defaults.ts";

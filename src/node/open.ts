@@ -1,8 +1,8 @@
-import { parseConfig, parseDisk } from "../config/grammar.ts";
+import { formatConfig, parseConfig, parseDisk } from "../config/grammar.ts";
 import { checkPlatform } from "../config/platform.ts";
 import { withRootDisk } from "../config/root-disk.ts";
 import type { BlockConfig, MachineConfig } from "../config/types.ts";
-import type { ExecOptions } from "../machine/agent.ts";
+import { type ExecOptions, GuestGoneError } from "../machine/agent.ts";
 import { checkFits } from "../machine/fits.ts";
 import type { AttachOptions, DetachOptions } from "../machine/hot-plug.ts";
 import type { ImageManifest } from "../machine/image.ts";
@@ -19,9 +19,20 @@ import type { ConsoleSink } from "../virtio/console.ts";
 import type { Observer } from "../virtio/observer.ts";
 import { type CaptureStatus, type FileCapture, openCapture } from "./capture.ts";
 import { checkFilesOnce } from "./disk-files.ts";
+import { costBetween } from "../inspect/cost.ts";
+import { Trace } from "../inspect/trace.ts";
+import type { TracedDevice } from "../inspect/types.ts";
 import { type DiskSurroundings, closeDisks, openDisks } from "./disks.ts";
 import { IMAGES_FOLDER, loadImage } from "./images.ts";
 import { CollectingSink } from "./sinks.ts";
+import type { Cost } from "./trace/account.ts";
+import {
+  DEFAULT_SAMPLE,
+  type FileRecording,
+  openRecording,
+  RECORDING_BOUND,
+  type RecordingStatus,
+} from "./trace/recording.ts";
 import { loadWasm } from "./wasm.ts";
 import { closeWires, openWires } from "./wires.ts";
 
@@ -44,6 +55,15 @@ export interface OpenOptions {
   onViolation?: (violation: DriverViolation) => void;
   /** A file for all packets of all network devices, from power-on: see {@link OpenMachine.capture}. */
   capture?: string;
+  /** A file for all that crosses the line, from power-on: see {@link OpenMachine.record}. */
+  record?: RecordOptions;
+}
+
+export interface RecordOptions {
+  /** Its end says what it is to be: .ringside, .json (for Perfetto) or .pcapng; docs/TRACES.md has the formats. */
+  path: string;
+  /** Bytes kept of each chain, used element and frame; 256 unless given. */
+  sample?: number;
 }
 
 export interface RunResult {
@@ -103,6 +123,7 @@ export async function openMachine(
     });
     opened = new OpenMachine(image.manifest, machine, wires, states, surroundings);
     if (options.capture !== undefined) await opened.capture(options.capture);
+    if (options.record !== undefined) await opened.record(options.record);
     await machine.start();
     return opened;
   } catch (error) {
@@ -124,7 +145,9 @@ export class OpenMachine {
   readonly #wires: ReadonlyMap<string, Wire>;
   readonly #states: States;
   readonly #surroundings: DiskSurroundings;
+  readonly #observers = new Set<Observer>();
   #capture: FileCapture | undefined;
+  #recording: { file: FileRecording; observer: Observer } | undefined;
 
   /** Use {@link openMachine}. */
   constructor(
@@ -287,14 +310,126 @@ export class OpenMachine {
     return capture.status;
   }
 
-  /** Cuts the power if it is still on, closes the disks, and ends a capture. */
+  /**
+   * Writes all that crosses the line between guest and hypervisor to a file from now on. Resolves when the file is there; rejects
+   * with a plain sentence when it cannot be, or when another recording is under way. What goes wrong later goes to `onMessage`, and
+   * the machine goes on.
+   */
+  async record({ path, sample = DEFAULT_SAMPLE }: RecordOptions): Promise<void> {
+    this.#refuseSecondRecording();
+    const trace = this.#newTrace(RECORDING_BOUND, sample);
+    const { onMessage } = this.#surroundings;
+    const file = await openRecording(path, trace, (message) => onMessage?.("error", message));
+    try {
+      this.#refuseSecondRecording();
+    } catch (error) {
+      await file.end();
+      throw error;
+    }
+    const observer: Observer = (event) => {
+      // A device that was not there before begins by a write to its status.
+      if (event.type === "status" && !trace.knows(event.device)) trace.devices = this.#traced(trace);
+      trace.record(event);
+      file.recorded();
+    };
+    this.#recording = { file, observer };
+    this.#observe(observer, true);
+  }
+
+  #refuseSecondRecording(): void {
+    if (this.#recording) throw new Error(`A recording is under way already, to ${this.recording!.path}.`);
+  }
+
+  /** How a recording is doing; undefined while there is none. */
+  get recording(): RecordingStatus | undefined {
+    return this.#recording?.file.status;
+  }
+
+  /** Ends a recording; resolves when its file is complete, with what is in it. Undefined when there was none. */
+  async endRecording(): Promise<RecordingStatus | undefined> {
+    const recording = this.#recording;
+    if (!recording) return undefined;
+    this.#recording = undefined;
+    this.#observe(recording.observer, false);
+    await recording.file.end();
+    return recording.file.status;
+  }
+
+  /** As `exec`, with what the command cost: what crossed the line, from its start to its end. */
+  async account(command: string, options?: ExecOptions): Promise<Cost & { status: number }> {
+    const state = await this.when("running", "halted", "crashed", "off");
+    if (state.name !== "running") {
+      throw new GuestGoneError(state.name === "crashed" ? state.reason : "The guest was switched off.");
+    }
+    const trace = this.#newTrace(ACCOUNT_BOUND, 0);
+    const observer: Observer = (event) => trace.record(event);
+    this.#observe(observer, true);
+    try {
+      const { instructions } = this.counters();
+      const before = { time: performance.now(), statistics: trace.statistics() };
+      const status = await this.exec(command, options);
+      return {
+        status,
+        milliseconds: performance.now() - before.time,
+        instructions: this.counters().instructions - instructions,
+        devices: costBetween(before.statistics, trace.statistics()),
+      };
+    } finally {
+      this.#observe(observer, false);
+    }
+  }
+
+  #newTrace(bound: number, sample: number): Trace {
+    return new Trace({
+      bound,
+      sample,
+      config: formatConfig(this.config),
+      devices: this.describe().map(tracedDevice),
+    });
+  }
+
+  /** The devices that there were and are. */
+  #traced(trace: Trace): TracedDevice[] {
+    const { devices } = trace.summary();
+    return [
+      ...devices,
+      ...this.describe()
+        .map(tracedDevice)
+        .filter(({ name }) => !trace.knows(name)),
+    ];
+  }
+
+  /** Has one more hear, or not any more, what crosses the line. */
+  #observe(observer: Observer, hears: boolean): void {
+    if (hears) this.#observers.add(observer);
+    else this.#observers.delete(observer);
+    const all = [...this.#observers];
+    this.#machine.observe(
+      all.length === 0
+        ? undefined
+        : (event) => {
+            for (const one of all) one(event);
+          },
+    );
+  }
+
+  /** Cuts the power if it is still on, closes the disks, and ends a capture and a recording. */
   async dispose(): Promise<void> {
     try {
       await this.#machine.dispose();
     } finally {
       await this.endCapture();
+      await this.endRecording();
     }
   }
+}
+
+/** An account looks at statistics, never at an event. */
+const ACCOUNT_BOUND = 64 << 10;
+
+function tracedDevice({ kind, id, transport, queues }: DeviceDescription): TracedDevice {
+  const name = id === undefined ? kind : `${kind} ${id}`;
+  return { name, kind, transport, queues: queues.map((queue) => queue.name) };
 }
 
 /** Who waits for which state. */

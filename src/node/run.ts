@@ -1,12 +1,13 @@
 import { ConfigError } from "../config/error.ts";
 import type { MachineConfig } from "../config/types.ts";
-import { GuestGoneError } from "../machine/agent.ts";
+import { type ExecOptions, GuestGoneError } from "../machine/agent.ts";
 import type { MachineState } from "../machine/machine.ts";
 import { Interruption } from "./interruption.ts";
 import { openMachine, type OpenMachine, type OpenOptions } from "./open.ts";
 import { PlainTextSink, StreamSink, TailSink } from "./sinks.ts";
 import { Interrupted, Status } from "./status.ts";
 import { HostTerminal } from "./terminal.ts";
+import { describeCost } from "./trace/account.ts";
 
 export interface RunOptions {
   config: MachineConfig;
@@ -72,7 +73,8 @@ async function runCommand(
     const slow = setTimeout(() => {
       if (machine.state.name === "booting") say("The guest is still booting. --console shows what it says.");
     }, SLOW_BOOT);
-    const work = machine.exec(command, { stdout, stderr, signal: interruption.signal });
+    const sinks = { stdout, stderr, signal: interruption.signal };
+    const work = options.account ? accounted(machine, command, sinks) : machine.exec(command, sinks);
     const status = await interruption.race(work).finally(() => clearTimeout(slow));
     finished = true;
     return status;
@@ -91,6 +93,12 @@ async function runCommand(
     // An agent that is busy with a command cannot power the guest off: what it flushed is safe, the rest is lost.
     await close(machine, finished, interruption);
   }
+}
+
+async function accounted(machine: OpenMachine, command: string, sinks: ExecOptions): Promise<number> {
+  const { status, ...cost } = await machine.account(command, sinks);
+  process.stderr.write(describeCost(cost));
+  return status;
 }
 
 async function runTerminal(
@@ -149,6 +157,10 @@ async function close(machine: OpenMachine, orderly: boolean, interruption: Inter
   } finally {
     const captured = await machine.endCapture();
     if (captured && captured.dropped > 0) say(`warning: ${captured.dropped} packets are not in the capture.`);
+    const recorded = await machine.endRecording();
+    if (recorded && recorded.dropped > 0) {
+      say(`warning: ${recorded.dropped} events are not in ${recorded.path}.`);
+    }
     await machine.dispose();
     clearTimeout(slow);
   }
@@ -159,6 +171,7 @@ function common(options: RunOptions, onViolation: () => void): OpenOptions {
     ...(options.size && { terminalSize: options.size }),
     ...(options.images !== undefined && { images: options.images }),
     ...(options.capture !== undefined && { capture: options.capture }),
+    ...(options.record !== undefined && { record: options.record }),
     onViolation,
     onMessage: (level, text) => say(level === "info" ? text : `${level}: ${text}`),
   };

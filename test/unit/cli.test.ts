@@ -87,7 +87,7 @@ describe("ringside", { concurrency: 2 }, () => {
     ],
     [
       ["run", "--record", "x.json", "--record-sample", "1K"],
-      /--record-sample 1K: expected bytes, at most 131072/,
+      /--record-sample 1K: expected bytes, at most 65536/,
     ],
     [["run", "--record-sample", "64"], /--record-sample is for --record/],
     [["run", "--record", "x.pcapng", "--capture", "./x.pcapng"], /--record and --capture are the same file/],

@@ -7,11 +7,12 @@ import {
   type TraceEnd,
   type TraceHead,
 } from "../../src/inspect/file/format.ts";
+import { readRecording } from "../../src/inspect/file/open.ts";
 import { pack } from "../../src/inspect/file/members.ts";
 import { type ByteSource, RecordingReader } from "../../src/inspect/file/recording-reader.ts";
 import { RecordingWriter } from "../../src/inspect/file/recording-writer.ts";
 import { traceFile } from "../../src/inspect/file/save.ts";
-import type { TraceEvent } from "../../src/inspect/types.ts";
+import type { EventQuery, TraceEvent } from "../../src/inspect/types.ts";
 import { everyKind, Growing, head, statistics } from "./inspect-file-support.ts";
 
 /** The members of a recording, by their lengths. */
@@ -25,7 +26,10 @@ function members(file: Uint8Array): Uint8Array[] {
   return found;
 }
 
-async function recording(events: readonly TraceEvent[], change: Partial<TraceEnd> = {}): Promise<Uint8Array> {
+async function recording(
+  events: readonly TraceEvent[],
+  change: Partial<TraceEnd> = {},
+): Promise<Uint8Array<ArrayBuffer>> {
   const writer = new RecordingWriter();
   const parts = [await writer.begin(head)];
   for (let from = 0; from < events.length; from += 100) {
@@ -180,17 +184,48 @@ void describe("a recording", () => {
   });
 });
 
+void describe("a recording that is opened", () => {
+  void it("is a trace again, the same questions with the same answers", async () => {
+    const { trace, note } = await readRecording(new Blob([await recording(many)]));
+    assert.equal(note, undefined);
+    const { start, config, devices, next, dropped } = trace.summary();
+    assert.deepEqual({ start, config, devices }, head);
+    assert.deepEqual([next, dropped], [many.length, 3]);
+    assert.deepEqual(trace.statistics(), statistics);
+    const [kick] = trace.events({ kinds: ["kick"], limit: 1 });
+    assert.deepEqual(kick?.requests, { first: 1, last: 1 });
+    const again = await readRecording(await trace.file("ringside"));
+    assert.deepEqual(
+      again.trace.events({ from: 4000, limit: 500 }),
+      trace.events({ from: 4000, limit: 500 }),
+    );
+  });
+
+  void it("says when it is cut short, and what it lacks is counted", async () => {
+    const file = await recording(many.filter(({ seq }) => seq >= 10));
+    const { trace, note } = await readRecording(file.slice(0, file.length - 30));
+    assert.match(note!, /cut short/);
+    const { first, next, dropped } = trace.summary();
+    assert.deepEqual([first, dropped], [10, 10]);
+    assert.ok(next > 1000, `${next} events`);
+    await assert.rejects(readRecording(new Uint8Array(100)), /not a recording of Ringside/);
+  });
+});
+
 void describe("a trace in memory, as a file", () => {
   void it("has what there is when it begins, without what is lost and what comes meanwhile", async () => {
-    const trace = new Growing();
+    class Losing extends Growing {
+      override events(query: EventQuery): TraceEvent[] {
+        const events = super.events(query);
+        this.lost = 1200; // after the first thousand
+        this.add();
+        return events;
+      }
+    }
+    const trace = new Losing();
     for (let i = 0; i < 2500; i++) trace.add();
     trace.lost = 100;
-    const making = traceFile(trace, "ringside");
-    setTimeout(() => {
-      trace.lost = 1200; // after the first thousand
-      trace.add();
-    });
-    const file = await making;
+    const file = await traceFile(trace, "ringside");
     assert.equal(file.type, "application/gzip");
     const { reader, events } = await read(file.stream() as AsyncIterable<Uint8Array>);
     const numbers = [...Array(2500).keys()].filter((seq) => seq >= 100 && (seq < 1100 || seq >= 1200));

@@ -10,8 +10,8 @@ export const VERSION = 1;
 export const BLOCK_BYTES = 256 << 10;
 /** What a block may be at most, packed or unpacked: a writer's block with the longest line that there is. */
 export const MAXIMUM_BLOCK = 4 << 20;
-/** Bytes kept of a chain, a used element or a frame: the longest packet, with room. */
-export const MAXIMUM_SAMPLE = 128 << 10;
+/** Bytes kept of a chain, a used element or a frame. */
+export const MAXIMUM_SAMPLE = 64 << 10;
 /** Buffers of a chain that an event may list. */
 export const MAXIMUM_LISTED_BUFFERS = 4096;
 export const MAXIMUM_DEVICES = 256;

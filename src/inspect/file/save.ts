@@ -10,7 +10,10 @@ const PIECE = 4 << 20;
  * A trace as a file. Events that the trace loses while it is made are missing from it, and counted among the dropped ones; those
  * that come meanwhile are not in it.
  */
-export async function traceFile(trace: Pick<TraceApi, "summary" | "events" | "statistics">, format: TraceFormat): Promise<Blob> {
+export async function traceFile(
+  trace: Pick<TraceApi, "summary" | "events" | "statistics">,
+  format: TraceFormat,
+): Promise<Blob> {
   const { start, config, devices, first, next } = trace.summary();
   const statistics = trace.statistics();
   const writer = traceWriter(format);
