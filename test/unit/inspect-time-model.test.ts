@@ -1,7 +1,7 @@
 /** What the time view shows of a trace, and what its controls order. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { RequestRecord, TraceEvent } from "../../src/inspect/types.ts";
+import type { TraceEvent } from "../../src/inspect/types.ts";
 import { breakpointsOf, MOST_BREAKPOINTS } from "../../src/page/inspect/breakpoints.ts";
 import { ControlModel } from "../../src/page/inspect/control-model.ts";
 import { TimeModel } from "../../src/page/inspect/time-model.ts";
@@ -10,20 +10,17 @@ import { type FakeSource, fakeSource } from "./inspect-source.ts";
 
 const MILLISECOND = 1000;
 
-/** 3,000 kicks a millisecond apart, from event 100 on; every third of blk0, which has requests of three events. */
+/** 3,000 events a millisecond apart, from event 100 on; every third of blk0: a kick, its chain, its used element. */
 function events(): TraceEvent[] {
-  return Array.from({ length: 3000 }, (_, at) => {
-    const seq = 100 + at;
-    const block = at % 3 === 0;
+  return Array.from({ length: 3000 }, (_, at): TraceEvent => {
+    const place = { seq: 100 + at, time: at * MILLISECOND };
+    if (at % 3 !== 0) return { ...place, device: "net0", kind: "kick", queue: 0 };
     const id = Math.floor(at / 9) + 1;
-    return {
-      seq,
-      time: at * MILLISECOND,
-      device: block ? "blk0" : "net0",
-      kind: "kick",
-      queue: 0,
-      ...(block && { requests: { first: id, last: id } }),
-    };
+    const of = { ...place, device: "blk0", queue: 0, head: 1, requests: { first: id, last: id } };
+    const sample = new Uint8Array();
+    if (at % 9 === 0) return { ...of, kind: "kick" };
+    if (at % 9 === 3) return { ...of, kind: "chain", readable: 16, writable: 513, buffers: [], sample };
+    return { ...of, kind: "used", written: 513, sample };
   });
 }
 
@@ -34,7 +31,7 @@ async function until(holds: () => boolean): Promise<void> {
 }
 
 async function model(run: (model: TimeModel, source: FakeSource) => Promise<void>): Promise<void> {
-  const source = fakeSource(events(), [{ id: 2 } as RequestRecord]);
+  const source = fakeSource(events());
   const model = new TimeModel(source);
   await until(() => model.rows.value.length > 0 && model.window.value !== undefined);
   await run(model, source).finally(() => model.dispose());

@@ -32,6 +32,7 @@ export class ControlModel {
     // Where it stands still is what one wants to see.
     this.#ends.push(
       source.stop.subscribe((stop) => {
+        this.problem.value = undefined;
         if (stop && "event" in stop) source.selected.value = { ...source.selected.peek(), seq: stop.event };
       }),
       source.selected.subscribe(() => this.#requestWork.ask()),
