@@ -8,7 +8,7 @@ export const MAXIMUM_BUFFERS = 64;
 const MAXIMUM_DEVICES = 1024;
 const MAXIMUM_REGISTERS = 4096;
 /** Characters kept of a text in an event. */
-const MAXIMUM_TEXT = 1024;
+const MAXIMUM_TEXT = 512;
 
 export const KINDS: readonly EventKind[] = [
   "access",
@@ -519,7 +519,7 @@ function objectBytes(event: TraceEvent): number {
   for (const value of Object.values(event) as unknown[]) {
     if (typeof value === "string") bytes += 2 * value.length;
     else if (value instanceof Uint8Array) bytes += value.length;
-    else if (Array.isArray(value)) bytes += 64 * value.length;
+    else if (Array.isArray(value)) bytes += 48 * value.length;
   }
   return bytes;
 }

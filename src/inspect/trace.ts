@@ -16,7 +16,7 @@ import type {
 } from "./types.ts";
 
 export interface TraceOptions {
-  /** Bytes that the trace takes up at most, 16 MiB unless given; at least 256 KiB. */
+  /** Bytes that the trace takes up at most, 16 MiB unless given; at least 64 KiB. */
   bound?: number;
   /** Bytes kept of each chain, used element and frame, 64 unless given; at most 64 KiB. */
   sample?: number;
@@ -38,7 +38,7 @@ export interface TraceOrigin {
 }
 
 const DEFAULT_BOUND = 16 << 20;
-const LEAST_BOUND = 256 << 10;
+const LEAST_BOUND = 64 << 10;
 const DEFAULT_SAMPLE = 64;
 const MAXIMUM_SAMPLE = 64 << 10;
 /** Events that one question gets, and requests whose events it gets. */
@@ -114,6 +114,10 @@ export class Trace implements TraceApi {
         if (track) track.name = queue;
       });
     }
+  }
+
+  get devices(): readonly TracedDevice[] {
+    return this.#known;
   }
 
   /** Whether the trace has been told of the device. */
@@ -305,6 +309,12 @@ export class Trace implements TraceApi {
 
   request(id: number): RequestRecord | undefined {
     return this.#requests.record(id, this.#log.firstSeq, (device) => this.#log.devices.name(device));
+  }
+
+  /** The requests that an event belongs to, as in TraceEvent, without making one of it. */
+  requestsOf(seq: number): { first: number; last: number } | undefined {
+    const place = this.#log.place(seq);
+    return place === undefined ? undefined : this.#log.requests(place);
   }
 
   timeline(fromTime: number, toTime: number, buckets: number): Timeline {

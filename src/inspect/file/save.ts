@@ -1,5 +1,5 @@
 import type { TraceApi, TraceFormat } from "../api.ts";
-import { MEDIA_TYPES, traceWriter } from "./writer.ts";
+import { MEDIA_TYPES, traceWriter } from "./writers.ts";
 
 /** Of one question to the trace. */
 const EVENTS_AT_ONCE = 1000;

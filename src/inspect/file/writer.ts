@@ -1,9 +1,5 @@
-import type { TraceFormat } from "../api.ts";
 import type { TraceEvent, TracedDevice } from "../types.ts";
 import type { TraceEnd, TraceHead } from "./format.ts";
-import { FramesWriter } from "./frames.ts";
-import { PerfettoWriter } from "./perfetto.ts";
-import { RecordingWriter } from "./recording-writer.ts";
 
 export type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -16,20 +12,3 @@ export interface TraceWriter {
   flush(): Promise<Bytes> | Bytes;
   end(end: TraceEnd): Promise<Bytes> | Bytes;
 }
-
-export function traceWriter(format: TraceFormat): TraceWriter {
-  switch (format) {
-    case "ringside":
-      return new RecordingWriter();
-    case "perfetto":
-      return new PerfettoWriter();
-    case "pcapng":
-      return new FramesWriter();
-  }
-}
-
-export const MEDIA_TYPES: Readonly<Record<TraceFormat, string>> = {
-  ringside: "application/gzip",
-  perfetto: "application/json",
-  pcapng: "application/x-pcapng",
-};
