@@ -8,6 +8,7 @@ import type {
   TraceEvent,
   TraceSummary,
 } from "../../src/inspect/types.ts";
+import { Trace } from "../../src/inspect/trace.ts";
 import { lessonLink, readLessonLink, withoutLesson } from "../../src/page/lessons/link.ts";
 import { parseLesson } from "../../src/page/lessons/parse.ts";
 import { finishedRuns } from "../../src/page/lessons/prompt.ts";
@@ -290,6 +291,29 @@ describe("a wait for an event", () => {
     assert.equal(await look(walk), 0);
     stage.add("rng", used, 2);
     assert.equal(await look(walk), 1);
+  });
+});
+
+describe("a walk on the machine's own trace", () => {
+  it("finds what was recorded since the step began, whatever went for newer events", async () => {
+    const { lesson } = parseLesson(
+      "t.md",
+      "---\ntitle: T\nsummary: S\norder: 1\n---\n## Step\n\n```wait\nevent: status\nstatus: DRIVER_OK\n```\n",
+      [],
+    );
+    const trace = new Trace({ bound: 0, devices: [] });
+    const stage = new Stage();
+    stage.summary = () => Promise.resolve(trace.summary());
+    stage.events = (query) => Promise.resolve(trace.events(query));
+    trace.record({ type: "status", device: "rng", from: 11, to: 15 });
+    const walk = new Walk(lesson!, stage);
+    assert.equal(await look(walk), 0);
+    for (let i = 0; i < 30_000; i++) trace.record({ type: "kick", device: "rng", queue: 0 });
+    assert.ok(trace.summary().first > 1, "nothing had to go");
+    assert.equal(await look(walk), 0);
+    trace.record({ type: "status", device: "rng", from: 11, to: 15 });
+    assert.equal(await look(walk), 1);
+    assert.equal(walk.seen.value[0]!.event?.seq, 30_001);
   });
 });
 
