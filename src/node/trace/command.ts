@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 import type { TraceFormat } from "../../inspect/api.ts";
 import { RecordingError } from "../../inspect/file/format.ts";
 import { RecordingReader } from "../../inspect/file/recording-reader.ts";
-import { traceWriter } from "../../inspect/file/writer.ts";
+import { traceWriter } from "../../inspect/file/writers.ts";
 import { Interruption } from "../interruption.ts";
 import { Status, UsageError } from "../status.ts";
 import { describeTrace, TraceCounts } from "./describe.ts";

@@ -1,6 +1,7 @@
 import { type FileHandle, open } from "node:fs/promises";
 import type { TraceApi, TraceFormat } from "../../inspect/api.ts";
-import { type Bytes, type TraceWriter, traceWriter } from "../../inspect/file/writer.ts";
+import type { Bytes, TraceWriter } from "../../inspect/file/writer.ts";
+import { traceWriter } from "../../inspect/file/writers.ts";
 import { formatOf } from "./ending.ts";
 
 /** Of what is recorded and not in the file yet, bytes: when the file is too slow, the oldest events are not in it. */
