@@ -1,6 +1,8 @@
 import { batch, computed, signal, type ReadonlySignal } from "@preact/signals";
+import { proxy, releaseProxy } from "comlink";
 import type { ConfigError } from "../config/error.ts";
 import type { BlockConfig, MachineConfig } from "../config/types.ts";
+import type { InspectorApi, InspectorListener } from "../inspect/api.ts";
 import type {
   DeviceDescription,
   DownloadProgress,
@@ -15,6 +17,7 @@ import type {
   TerminalSize,
 } from "../worker/protocol.ts";
 import { Connection } from "./connection.ts";
+import type { Asked } from "./inspect/source.ts";
 import { linkTo, readLink, sameMachine, type Link, withDisk, withoutDisk } from "./link.ts";
 import { Notices } from "./notices.ts";
 import { TAB } from "./tab.ts";
@@ -29,6 +32,15 @@ export type SessionState =
   /** It did not start. */
   | { name: "failed"; problem: StartProblem & { message: string } }
   | MachineState;
+
+/** A look into the machine there is, and those that come after it. */
+export interface SessionInspection {
+  api: Asked<InspectorApi, keyof InspectorApi>;
+  /** Resolves when the worker is gone: what it was asked has no answer then. */
+  ended: Promise<void>;
+  /** Ends the inspection. */
+  close(): void;
+}
 
 /** What the session asks of the terminal. */
 export interface SessionTerminal {
@@ -202,6 +214,27 @@ export class Session {
   /** What a capture has kept, a pcapng file. */
   async readCapture(id: string): Promise<Blob> {
     return this.#present().host.readCapture(id);
+  }
+
+  /**
+   * Looks into the machine, also before it starts. One inspection at a time. Rejects with a sentence when there is no worker, or
+   * when that dies meanwhile.
+   */
+  async inspect(listener: InspectorListener): Promise<SessionInspection> {
+    const { host, ended } = this.#present();
+    const gone = ended.then(() => {
+      throw new Error("The machine went away meanwhile.");
+    });
+    const remote = await Promise.race([host.inspect(proxy(listener)), gone]);
+    return {
+      // The same, but for what comlink makes of a type that is one of two.
+      api: remote as unknown as SessionInspection["api"],
+      ended,
+      close() {
+        remote.close().catch(() => undefined);
+        remote[releaseProxy]();
+      },
+    };
   }
 
   dispose(): void {

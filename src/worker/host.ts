@@ -1,5 +1,7 @@
+import type { ProxyMarked } from "comlink";
 import { withRootDisk } from "../config/root-disk.ts";
 import type { BlockConfig, MachineConfig } from "../config/types.ts";
+import type { InspectorApi, InspectorListener } from "../inspect/api.ts";
 import { checkFits } from "../machine/fits.ts";
 import { HotPlugError } from "../machine/hot-plug.ts";
 import { Machine } from "../machine/machine.ts";
@@ -10,6 +12,7 @@ import { sizeText } from "../backends/disk/capacity.ts";
 import { sweepDisks } from "../backends/disk/catalog.ts";
 import { closeDisks, DiskProblem, type DiskSurroundings, openDisks } from "./disks.ts";
 import { DownloadError } from "./download.ts";
+import { Inspection } from "./inspection.ts";
 import { Downloads } from "./downloads.ts";
 import { NetworkWatch } from "./network-watch.ts";
 import { StorageWatch } from "./storage-watch.ts";
@@ -43,6 +46,7 @@ export class MachineHost implements HostApi {
   readonly #storage = new StorageWatch((status) => this.#listener?.onStorage(status));
   readonly #captures = new Captures();
   readonly #network = new NetworkWatch(this.#captures, (networks) => this.#listener?.onNetwork(networks));
+  readonly #inspection = new Inspection((command) => this.exec(command));
   #tab = "";
   #terminal: ByteChannel | undefined;
   #listener: HostListener | undefined;
@@ -86,6 +90,7 @@ export class MachineHost implements HostApi {
       try {
         signal.throwIfAborted();
         this.#machine = await this.#assemble(request, signal);
+        this.#inspection.follow(this.#machine);
         await this.#powerOn(this.#machine);
         return { ok: true };
       } catch (error) {
@@ -121,6 +126,7 @@ export class MachineHost implements HostApi {
 
   pause(): void {
     this.#present().pause();
+    this.#inspection.personPauses();
   }
 
   resume(): void {
@@ -209,6 +215,10 @@ export class MachineHost implements HostApi {
     return this.#captures.read(id);
   }
 
+  inspect(listener: InspectorListener): InspectorApi & ProxyMarked {
+    return this.#inspection.begin(listener);
+  }
+
   #newSession(): AbortSignal {
     this.#session.abort();
     this.#session = new AbortController();
@@ -276,6 +286,7 @@ export class MachineHost implements HostApi {
     this.#machine = undefined;
     this.#captures.clear();
     this.#network.follow(undefined);
+    this.#inspection.follow(undefined);
     await machine?.dispose();
     this.#storage.remove();
   }
@@ -294,6 +305,7 @@ export class MachineHost implements HostApi {
 
   #onState(state: MachineState): void {
     this.#listener?.onState(state);
+    this.#inspection.stateChanged();
     if (state.name === "running") this.#mark("running");
     if (!takesInput(state)) {
       this.#plugged.abort();

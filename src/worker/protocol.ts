@@ -1,4 +1,5 @@
 /** What the page and the worker say to each other. Everything here can be cloned by structured clone. */
+import type { ProxyMarked } from "comlink";
 import type { BlockConfig, MachineConfig } from "../config/types.ts";
 import type { WireStatus } from "../backends/net/wire.ts";
 import type {
@@ -7,6 +8,7 @@ import type {
   MachineState,
   NetworkDescription,
 } from "../machine/machine.ts";
+import type { InspectorApi, InspectorListener } from "../inspect/api.ts";
 import type { Member } from "../net/relay-protocol.ts";
 import type { DownloadProgress } from "./download.ts";
 
@@ -45,6 +47,8 @@ export interface HostApi {
   stopCapture(id: string): void;
   /** What is kept, as a pcapng file. Rejects with a sentence when nothing was captured. */
   readCapture(id: string): Blob;
+  /** Looks into the machine there is, and those that come after it. One inspection at a time: this ends the one before. */
+  inspect(listener: InspectorListener): InspectorApi & ProxyMarked;
   /** Stops the machine and closes its disks. */
   stop(): Promise<void>;
 }

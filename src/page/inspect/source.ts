@@ -2,7 +2,8 @@ import type { ReadonlySignal, Signal } from "@preact/signals";
 import type { InspectorApi, TraceApi } from "../../inspect/api.ts";
 import type { StopReason, TraceStatistics, TraceSummary } from "../../inspect/types.ts";
 
-type Asked<Api, Name extends keyof Api> = {
+/** The methods of an interface from afar. */
+export type Asked<Api, Name extends keyof Api> = {
   [Method in Name]: Api[Method] extends (...args: infer Arguments) => infer Answer
     ? (...args: Arguments) => Promise<Awaited<Answer>>
     : never;

@@ -1,0 +1,282 @@
+import { batch, computed, effect, type ReadonlySignal, signal, untracked } from "@preact/signals";
+import type { TraceApi, TraceFormat, TraceUpdate } from "../../inspect/api.ts";
+import type {
+  Account,
+  Breakpoint,
+  EventQuery,
+  RequestRecord,
+  Step,
+  StopReason,
+  Timeline,
+  TraceEvent,
+  TraceStatistics,
+  TraceSummary,
+} from "../../inspect/types.ts";
+import type { DeviceView, QueueView } from "../../virtio/view/types.ts";
+import type { Session, SessionInspection } from "../session.ts";
+import { Calls } from "./calls.ts";
+import { Latest } from "./latest.ts";
+import type { Selected, StepSource } from "./source.ts";
+
+/** Milliseconds between two looks at the devices while the machine runs. */
+const LOOK_EVERY = 200;
+
+/** What the model needs of the page's session. */
+export type InspectedSession = Pick<Session, "inspect" | "state">;
+
+/**
+ * What the inspector's views look at: the machine, as long as it is open, or a recording. Its signals change as updates come; its
+ * methods are InspectorApi's, as promises that reject with a sentence when there is nobody to ask.
+ */
+export class Inspection implements StepSource {
+  /** Undefined until something is known. */
+  readonly summary = signal<TraceSummary | undefined>(undefined);
+  readonly statistics = signal<TraceStatistics | undefined>(undefined);
+  /** The newest events of the last update, at most 100, and how many there were since the one before. */
+  readonly newest = signal<readonly TraceEvent[]>([]);
+  readonly count = signal(0);
+  /** Why the machine stands still; undefined while it runs. */
+  readonly stop = signal<StopReason | undefined>(undefined);
+  /** What the devices are, as of the last look; see `visible`. */
+  readonly deviceViews = signal<readonly DeviceView[]>([]);
+  /** The rings of the queue that is selected; undefined: none is, or it is not enabled. */
+  readonly queueView = signal<QueueView | undefined>(undefined);
+  /** Set by the views. */
+  readonly selected = signal<Selected>({});
+  /** Set by whoever shows devices and rings: they are looked at only then, about five times a second while the machine runs. */
+  readonly visible = signal(false);
+  /** A machine is looked at, not a recording. */
+  readonly live: ReadonlySignal<boolean>;
+  readonly #live = signal(false);
+  readonly #look = new Latest(() => this.#lookAtMachine(), {
+    rest: LOOK_EVERY,
+    onError: () => this.#forgetViews(),
+  });
+
+  #session: InspectedSession | undefined;
+  #file: TraceApi | undefined;
+  #link: (SessionInspection & { calls: Calls }) | undefined;
+  #linking = false;
+  /** What a machine of another worker has to be told again. */
+  #breakpoints: readonly Breakpoint[] = [];
+  #slowness = 0;
+  #ends: (() => void)[] = [];
+
+  constructor() {
+    this.live = this.#live;
+  }
+
+  /** Begins to look at the session's machine, and at those that come after it, until `close`. */
+  open(session: InspectedSession): void {
+    this.close();
+    this.#session = session;
+    this.#ends = [
+      // A worker that died is followed by another when the machine is started again.
+      session.state.subscribe(() => untracked(() => void this.#connect())),
+      this.#lookRegularly(),
+    ];
+  }
+
+  /** Looks at a recording instead. */
+  openFile(trace: TraceApi): void {
+    this.close();
+    this.#file = trace;
+    batch(() => {
+      this.summary.value = trace.summary();
+      this.statistics.value = trace.statistics();
+    });
+  }
+
+  /** Ends it: nothing is recorded any more, and a machine that stands still goes on. */
+  close(): void {
+    for (const end of this.#ends) end();
+    this.#ends = [];
+    this.#session = undefined;
+    this.#file = undefined;
+    const link = this.#link;
+    this.#unlink("The inspection was closed.");
+    link?.close();
+    batch(() => {
+      this.summary.value = undefined;
+      this.statistics.value = undefined;
+      this.newest.value = [];
+      this.count.value = 0;
+      this.selected.value = {};
+    });
+  }
+
+  /** Looks at the devices and the selected queue now, also while the machine stands still. */
+  refresh(): void {
+    this.#look.ask();
+  }
+
+  // ---- the trace ----
+
+  events(query: EventQuery): Promise<TraceEvent[]> {
+    return this.#trace((trace) => trace.events(query));
+  }
+
+  related(seq: number): Promise<TraceEvent[]> {
+    return this.#trace((trace) => trace.related(seq));
+  }
+
+  request(id: number): Promise<RequestRecord | undefined> {
+    return this.#trace((trace) => trace.request(id));
+  }
+
+  timeline(fromTime: number, toTime: number, buckets: number): Promise<Timeline> {
+    return this.#trace((trace) => trace.timeline(fromTime, toTime, buckets));
+  }
+
+  file(format: TraceFormat): Promise<Blob> {
+    return this.#trace((trace) => trace.file(format));
+  }
+
+  // ---- the machine ----
+
+  devices(): Promise<DeviceView[]> {
+    return this.#machine((api) => api.devices());
+  }
+
+  queue(device: string, queue: number): Promise<QueueView | undefined> {
+    return this.#machine((api) => api.queue(device, queue));
+  }
+
+  memory(address: number, length: number): Promise<Uint8Array> {
+    return this.#machine((api) => api.memory(address, length));
+  }
+
+  setBreakpoints(breakpoints: readonly Breakpoint[]): Promise<void> {
+    this.#breakpoints = breakpoints;
+    return this.#machine((api) => api.setBreakpoints(breakpoints));
+  }
+
+  step(step: Step): Promise<void> {
+    return this.#machine((api) => api.step(step));
+  }
+
+  slowMotion(milliseconds: number): Promise<void> {
+    this.#slowness = milliseconds;
+    return this.#machine((api) => api.slowMotion(milliseconds));
+  }
+
+  account(command: string): Promise<Account> {
+    return this.#machine((api) => api.account(command));
+  }
+
+  // ---- inside ----
+
+  async #connect(): Promise<void> {
+    const session = this.#session;
+    if (!session || this.#link || this.#linking) return;
+    this.#linking = true;
+    try {
+      // What an inspection says that was closed meanwhile is not heard.
+      const heard = (): boolean => this.#session === session;
+      const opened = await session.inspect({
+        onUpdate: (update) => {
+          if (heard()) this.#onUpdate(update);
+        },
+        onStop: (stop) => {
+          if (heard()) this.#onStop(stop);
+        },
+      });
+      if (!heard()) {
+        opened.close();
+        return;
+      }
+      const link = { ...opened, calls: new Calls() };
+      this.#link = link;
+      this.#live.value = true;
+      void link.ended.then(() => this.#link === link && this.#unlink("The machine went away."));
+      if (this.#breakpoints.length > 0) await this.setBreakpoints(this.#breakpoints);
+      if (this.#slowness > 0) await this.slowMotion(this.#slowness);
+    } catch {
+      // There is no worker now; when the session starts one, its state says so.
+    } finally {
+      this.#linking = false;
+      if (this.#session !== session) void this.#connect();
+    }
+  }
+
+  #unlink(why: string): void {
+    this.#link?.calls.end(new Error(why));
+    this.#link = undefined;
+    batch(() => {
+      this.#live.value = false;
+      this.stop.value = undefined;
+      this.#forgetViews();
+    });
+  }
+
+  #onUpdate({ summary, statistics, count, newest }: TraceUpdate): void {
+    batch(() => {
+      const before = this.summary.peek();
+      // Another trace: its numbers begin again.
+      if (before && before.start !== summary.start) {
+        this.selected.value = { ...this.selected.peek(), seq: undefined };
+      }
+      this.summary.value = summary;
+      this.statistics.value = statistics;
+      this.count.value = count;
+      this.newest.value = newest;
+    });
+  }
+
+  #onStop(stop: StopReason | undefined): void {
+    this.stop.value = stop;
+    this.#look.ask();
+  }
+
+  /** While somebody sees it and the machine runs; when it stops, and when another queue is selected, once. */
+  #lookRegularly(): () => void {
+    let timer: ReturnType<typeof setInterval> | undefined;
+    const end = effect(() => {
+      clearInterval(timer);
+      if (!this.#live.value || !this.visible.value) return;
+      this.#look.ask();
+      if (this.stop.value === undefined) timer = setInterval(() => this.#look.ask(), LOOK_EVERY);
+    });
+    const place = computed(() => `${this.selected.value.queue} ${this.selected.value.device}`);
+    const endSelected = place.subscribe(() => untracked(() => this.#look.ask()));
+    return () => {
+      clearInterval(timer);
+      end();
+      endSelected();
+    };
+  }
+
+  async #lookAtMachine(): Promise<void> {
+    if (!this.visible.peek() || !this.#link) return;
+    const { device, queue } = this.selected.peek();
+    const [devices, rings] = await Promise.all([
+      this.devices(),
+      device === undefined || queue === undefined ? undefined : this.queue(device, queue),
+    ]);
+    const now = this.selected.peek();
+    batch(() => {
+      this.deviceViews.value = devices;
+      // Of another queue meanwhile: that one is on its way.
+      if (now.device === device && now.queue === queue) this.queueView.value = rings;
+    });
+  }
+
+  #forgetViews(): void {
+    batch(() => {
+      this.deviceViews.value = [];
+      this.queueView.value = undefined;
+    });
+  }
+
+  #trace<T>(ask: (trace: TraceApi | SessionInspection["api"]) => T | Promise<T>): Promise<T> {
+    const file = this.#file;
+    // What it throws is a rejection, too.
+    return file ? Promise.resolve().then(() => ask(file)) : this.#machine(async (api) => ask(api));
+  }
+
+  async #machine<T>(ask: (api: SessionInspection["api"]) => Promise<T>): Promise<T> {
+    if (this.#file) throw new Error("This is a recording: there is no machine behind it.");
+    if (!this.#link) throw new Error("There is no machine.");
+    return this.#link.calls.answer(ask(this.#link.api));
+  }
+}
