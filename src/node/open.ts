@@ -20,6 +20,7 @@ import type { Observer } from "../virtio/observer.ts";
 import { type CaptureStatus, type FileCapture, openCapture } from "./capture.ts";
 import { checkFilesOnce } from "./disk-files.ts";
 import { costBetween } from "../inspect/cost.ts";
+import { tracedDevice } from "../inspect/inspected.ts";
 import { Trace } from "../inspect/trace.ts";
 import type { TracedDevice } from "../inspect/types.ts";
 import { type DiskSurroundings, closeDisks, openDisks } from "./disks.ts";
@@ -426,11 +427,6 @@ export class OpenMachine {
 
 /** An account looks at statistics, never at an event. */
 const ACCOUNT_BOUND = 64 << 10;
-
-function tracedDevice({ kind, id, transport, queues }: DeviceDescription): TracedDevice {
-  const name = id === undefined ? kind : `${kind} ${id}`;
-  return { name, kind, transport, queues: queues.map((queue) => queue.name) };
-}
 
 /** Who waits for which state. */
 class States {
