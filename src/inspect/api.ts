@@ -13,6 +13,8 @@ import type {
   TraceSummary,
 } from "./types.ts";
 
+export type * from "../virtio/view/types.ts";
+
 /** Each answer holds for the moment of the question; nothing throws for an event that is no longer there. */
 export interface TraceApi {
   summary(): TraceSummary;

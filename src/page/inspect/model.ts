@@ -1,5 +1,5 @@
 import { batch, computed, effect, type ReadonlySignal, signal, untracked } from "@preact/signals";
-import type { TraceApi, TraceFormat, TraceUpdate } from "../../inspect/api.ts";
+import type { DeviceView, QueueView, TraceApi, TraceFormat, TraceUpdate } from "../../inspect/api.ts";
 import type {
   Account,
   Breakpoint,
@@ -12,7 +12,6 @@ import type {
   TraceStatistics,
   TraceSummary,
 } from "../../inspect/types.ts";
-import type { DeviceView, QueueView } from "../../virtio/view/types.ts";
 import type { Session, SessionInspection } from "../session.ts";
 import { Calls } from "./calls.ts";
 import { Latest } from "./latest.ts";
