@@ -148,7 +148,7 @@ export class Inspector implements InspectorApi {
   }
 
   memory(address: number, length: number): Uint8Array {
-    return this.#present().readMemory(address, Math.min(Math.max(length, 0), MAXIMUM_MEMORY));
+    return this.#present().readMemory(address, Math.min(Math.max(length || 0, 0), MAXIMUM_MEMORY));
   }
 
   async account(command: string): Promise<Account> {
