@@ -1,13 +1,17 @@
 import { proxy, type ProxyMarked, releaseProxy } from "comlink";
-import type { InspectorApi, InspectorListener } from "../inspect/api.ts";
-import { Inspector, type InspectorOptions } from "../inspect/inspector.ts";
 import { formatConfig } from "../config/grammar.ts";
-import type { Machine } from "../machine/machine.ts";
+import type { MachineConfig } from "../config/types.ts";
+import type { InspectorApi, InspectorListener } from "../inspect/api.ts";
+import type { InspectedMachine } from "../inspect/inspected.ts";
+import { Inspector, type InspectorOptions } from "../inspect/inspector.ts";
+
+/** A Machine. */
+type FollowedMachine = InspectedMachine & { readonly config: MachineConfig };
 
 /** One person at a time looks into the machine there is, whichever that is. While nobody does, it costs nothing. */
 export class Inspection {
   readonly #run: InspectorOptions["run"];
-  #machine: Machine | undefined;
+  #machine: FollowedMachine | undefined;
   #inspector: Inspector | undefined;
 
   constructor(run: InspectorOptions["run"]) {
@@ -31,7 +35,7 @@ export class Inspection {
   }
 
   /** There is another machine, or none any more. */
-  follow(machine: Machine | undefined): void {
+  follow(machine: FollowedMachine | undefined): void {
     this.#machine = machine;
     this.#follow();
   }
