@@ -364,7 +364,7 @@ describe("a trace against a plain array", () => {
           assert.deepEqual(trace.events({ ...asked, limit }), answer(kept, { ...asked, limit }));
         }
       }),
-      { numRuns: 25 },
+      { numRuns: 10 },
     );
   });
 });
