@@ -108,8 +108,9 @@ export class Virtqueue {
     work(this);
     this.#publishing = false;
     if (this.gate?.closed) {
-      this.#runLater(this.gate); // publishes, too
+      this.#publish(); // what was given back before; its interrupt waits
       this.#audit?.leave();
+      this.#runLater(this.gate);
       return;
     }
     // A chain left in the ring means that the device is busy and comes back by itself: no kicks until then.
@@ -195,21 +196,22 @@ export class Virtqueue {
     this.#runHeld = true;
     gate.hold(() => {
       this.#runHeld = false;
+      // The driver has gone on for a little since: what it made available then is not yet known to who watches it.
+      if (this.#publishing) this.#publishNow();
       this.#owner.runAgain(this);
     });
   }
 
   readonly #publishLater = (): void => {
-    if (this.gate?.closed) {
-      this.#audit?.leave();
-      this.gate.hold(this.#publishLater);
-      return;
-    }
+    if (this.gate?.closed) this.gate.hold(this.#publishLater);
+    else this.#publishNow();
+  };
+
+  #publishNow(): void {
     this.#publishing = false;
-    this.#audit?.enter();
     this.#publish();
     this.#audit?.leave();
-  };
+  }
 
   #publish(): void {
     if (!this.#ring?.unpublished) return;
