@@ -38,9 +38,7 @@ export class Gate {
   open(): void {
     this.#closed = false;
     if (this.#place !== undefined) return;
-    while (!this.#closed) {
-      const action = this.#held.shift();
-      if (!action) return;
+    for (let action = this.#next(); action; action = this.#next()) {
       this.#place = 0;
       try {
         action();
@@ -54,5 +52,9 @@ export class Gate {
   hold(action: () => void): void {
     if (this.#place === undefined) this.#held.push(action);
     else this.#held.splice(this.#place++, 0, action);
+  }
+
+  #next(): (() => void) | undefined {
+    return this.#closed ? undefined : this.#held.shift();
   }
 }
