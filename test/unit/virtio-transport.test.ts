@@ -395,16 +395,20 @@ describe("events for an observer", () => {
         told.map(({ type }) => type),
         ["kick", "chain", "used", "interrupt", "acknowledge"],
       );
-      const head = told[1]?.type === "chain" ? told[1].head : -1;
-      assert.deepEqual(told[1], {
+      const [, taken, used] = told;
+      assert.ok(taken?.type === "chain" && used?.type === "used", "their types, as above");
+      const { head, chain } = taken;
+      assert.equal(used.chain, chain);
+      assert.deepEqual(taken, {
         type: "chain",
         device: "entropy",
         queue: 0,
         head,
         readable: 3,
         writable: 5,
+        chain,
       });
-      assert.deepEqual(told[2], { type: "used", device: "entropy", queue: 0, head, written: 5 });
+      assert.deepEqual(used, { type: "used", device: "entropy", queue: 0, head, written: 5, chain });
       const registers = events.flatMap((event) => (event.type === "access" ? [event.register] : []));
       assert.ok(registers.includes(kind === "pci" ? "queue_notify" : "QueueNotify"));
       assert.ok(registers.includes(kind === "pci" ? "isr_status" : "InterruptStatus"));
