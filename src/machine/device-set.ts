@@ -9,6 +9,8 @@ import { NetDevice } from "../virtio/net.ts";
 import type { NetBackend } from "../virtio/net-backend.ts";
 import type { Observer, Violation } from "../virtio/observer.ts";
 import { watchStrictly } from "../virtio/strict/auditor.ts";
+import { deviceView } from "../virtio/view/device-view.ts";
+import type { DeviceView } from "../virtio/view/types.ts";
 import { AGENT_PORTS } from "./agent.ts";
 import type { Board } from "./board.ts";
 import {
@@ -124,6 +126,17 @@ export class DeviceSet {
 
   describe(board: Board | undefined): DeviceDescription[] {
     return this.#devices.map(({ config, device }) => describeDevice(config, device, board?.place(device)));
+  }
+
+  /** What the devices are now. */
+  inspect(board: Board | undefined): DeviceView[] {
+    return this.#devices.map(({ config, device }) =>
+      deviceView(device, {
+        kind: config.device,
+        transport: config.transport,
+        address: board?.place(device) ?? "",
+      }),
+    );
   }
 
   counters(): DeviceCounters {

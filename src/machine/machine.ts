@@ -5,6 +5,8 @@ import type { ConsoleDevice, ConsolePort, ConsoleSink } from "../virtio/console.
 import type { PacketTap } from "../virtio/net.ts";
 import type { NetBackend } from "../virtio/net-backend.ts";
 import type { Observer, VirtioEvent } from "../virtio/observer.ts";
+import { queueView } from "../virtio/view/queue-view.ts";
+import type { DeviceView, QueueView } from "../virtio/view/types.ts";
 import { type ExecOptions, GuestAgent } from "./agent.ts";
 import { Board } from "./board.ts";
 import type { DeviceDescription, NetworkDescription } from "./describe.ts";
@@ -261,6 +263,29 @@ export class Machine {
 
   counters(): MachineCounters {
     return { instructions: this.#board?.cpu.instructions ?? 0, ...this.#devices.counters() };
+  }
+
+  /** What the devices are now, their registers, queues and backends. Changes nothing. */
+  inspect(): DeviceView[] {
+    return this.#devices.inspect(this.#board);
+  }
+
+  /** A queue's rings in guest memory; undefined when there is no such queue, or it is not enabled, or the machine is off. */
+  inspectQueue(device: string, queue: number): QueueView | undefined {
+    const found = this.#board && this.#devices.all.find(({ device: { name } }) => name === device);
+    return found && queueView(found.device, queue);
+  }
+
+  /**
+   * A copy of guest memory from physical address `address` on; less at its end, nothing while the machine is off.
+   *
+   * @param length bytes, for which memory is allocated: the caller bounds it
+   */
+  readMemory(address: number, length: number): Uint8Array {
+    const memory = this.#board?.cpu.memory;
+    if (!memory || !(address >= 0)) return new Uint8Array();
+    const start = Math.floor(address);
+    return memory.u8.slice(start, start + Math.max(0, length));
   }
 
   /** Switches off without asking the guest, and closes the disks (what was flushed is durable) and the wires. */

@@ -1,3 +1,5 @@
+import type { RegisterView } from "./view/types.ts";
+
 /** One field of a device's configuration space, little-endian (2.5). */
 export interface ConfigField {
   name: string;
@@ -35,6 +37,16 @@ export class ConfigSpace {
     const { offset, width } = this.#field(name);
     if (width === 8) this.#view.setBigUint64(offset, BigInt(value), true);
     else this.#store(offset, width, value);
+  }
+
+  /** Every field as it is, for people. */
+  look(): RegisterView[] {
+    return this.fields.map(({ name, offset, width }) => ({
+      name: `config.${name}`,
+      offset,
+      width,
+      value: this.get(name),
+    }));
   }
 
   /** The name of the field at `offset`, for traces. */

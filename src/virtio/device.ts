@@ -8,6 +8,7 @@ import type { DescriptorChain } from "./ring/chain.ts";
 import type { Fault, RingFeatures } from "./ring/ring.ts";
 import { type DeviceKind, Feature, featureNames, Status } from "./spec.ts";
 import type { Rule } from "./strict/sentences.ts";
+import type { NamedValue, RegisterView } from "./view/types.ts";
 
 /** What a transport gives a device: how to interrupt the driver (2.3). */
 export interface Interrupts {
@@ -15,6 +16,8 @@ export interface Interrupts {
   config(): void;
   /** Feature bits that this transport has no registers for: they are not offered behind it (2.2). */
   readonly withheld?: bigint;
+  /** The transport's registers as they are; nothing changes by it. */
+  look?(): RegisterView[];
 }
 
 export interface DeviceOptions {
@@ -217,6 +220,21 @@ export abstract class VirtioDevice implements QueueOwner {
   readGeneration(): number {
     this.#generationRead = true;
     return this.#generation;
+  }
+
+  /** The same for those who only look. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** The registers of the transport and the fields of the configuration space as they are; nothing changes by it. */
+  look(): RegisterView[] {
+    return [...(this.#interrupts?.look?.() ?? []), ...this.config.look()];
+  }
+
+  /** What stands behind the device and what it has done, in words and numbers for people. Called often: cheap. */
+  state(): NamedValue[] {
+    return [];
   }
 
   /** A shared memory region of the device (2.10), in bytes of guest-physical address space; undefined when it has none so numbered. */

@@ -3,7 +3,7 @@ import type { GuestMemory } from "./memory.ts";
 import type { DescriptorChain } from "./ring/chain.ts";
 import { LayoutError } from "./ring/common.ts";
 import { PackedRing } from "./ring/packed.ts";
-import type { Fault, Ring, RingError, RingFeatures } from "./ring/ring.ts";
+import type { Fault, Ring, RingError, RingFeatures, RingState } from "./ring/ring.ts";
 import { SplitRing } from "./ring/split.ts";
 
 /**
@@ -125,6 +125,11 @@ export class Virtqueue {
     this.#ring?.abandon();
     this.#kept = undefined;
     this.#audit = undefined;
+  }
+
+  /** The ring as it is, for those who look; undefined while the queue is not enabled. */
+  look(): RingState | undefined {
+    return this.#ring?.look();
   }
 
   /** What is wrong with a notification's data (2.9); see `Ring.notificationFault`. */

@@ -13,6 +13,9 @@ export class DescriptorChain {
   head = 0;
   /** Entries of a packed ring that it takes up. */
   entries = 1;
+  /** Counts the chains of a ring as they are taken; and of a packed ring the index of the first descriptor. */
+  number = 0;
+  place = 0;
   /** Taken by the device and not given back yet. */
   inFlight = false;
   /** Once given back: the used length (2.7.8), and whether anything was written into its buffers (2.8.3). */

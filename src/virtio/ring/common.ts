@@ -3,7 +3,7 @@ import type { Rule } from "../strict/sentences.ts";
 import { ChainBuilder, DescriptorView } from "./builder.ts";
 import { DescriptorChain } from "./chain.ts";
 import { ChainOrder } from "./order.ts";
-import type { Ring, RingError, RingLayout } from "./ring.ts";
+import type { Ring, RingError, RingLayout, RingState } from "./ring.ts";
 
 /** What both layouts have in common: chains that come and go, their number, and the order in which they may go. */
 export abstract class CommonRing implements Ring {
@@ -17,13 +17,18 @@ export abstract class CommonRing implements Ring {
   protected broken = false;
   /** Chains that can be taken before the guest runs again. */
   #left = 0;
+  /** Chains that were taken, ever. */
+  #taken = 0;
+  readonly #layout: RingLayout;
   readonly #error: RingError;
   readonly #order: ChainOrder | undefined;
   /** Every chain object ever made, at most one for each entry of the ring; the free ones are in the pool too. */
   #chains: DescriptorChain[] = [];
   readonly #pool: DescriptorChain[] = [];
 
-  constructor(memory: GuestMemory, { size, maximumChain, features }: RingLayout, error: RingError) {
+  constructor(memory: GuestMemory, layout: RingLayout, error: RingError) {
+    const { size, maximumChain, features } = layout;
+    this.#layout = layout;
     this.memory = memory;
     this.size = size;
     this.maximumChain = maximumChain;
@@ -40,6 +45,8 @@ export abstract class CommonRing implements Ring {
   abstract readonly unsignalled: boolean;
   abstract interruptDue(): boolean;
   abstract wantKicks(want: boolean): void;
+  /** Where the device is. */
+  protected abstract readonly places: Pick<RingState, "next" | "used">;
   abstract notificationFault(next: number): string | undefined;
 
   /** Checks every descriptor of the next chain, fills `chain` in and moves on to the one after it; false: it is broken. */
@@ -48,6 +55,11 @@ export abstract class CommonRing implements Ring {
   protected abstract use(chain: DescriptorChain): void;
   /** Nothing that was put is published any more. */
   protected abstract forgetUsed(): void;
+
+  look(): RingState {
+    const inFlight = this.#chains.filter((chain) => chain.inFlight).sort((a, b) => a.number - b.number);
+    return { memory: this.memory, layout: this.#layout, inFlight, ...this.places };
+  }
 
   begin(): void {
     this.#left = this.size;
@@ -62,6 +74,7 @@ export abstract class CommonRing implements Ring {
       return undefined;
     }
     chain.inFlight = true;
+    chain.number = this.#taken++;
     this.#order?.taken(chain);
     return chain;
   }

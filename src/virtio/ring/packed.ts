@@ -3,7 +3,7 @@ import { Descriptor, MAX_QUEUE_SIZE, Packed, RingEvent } from "../spec.ts";
 import type { BufferFault, DescriptorView } from "./builder.ts";
 import type { DescriptorChain } from "./chain.ts";
 import { area, CommonRing, LayoutError } from "./common.ts";
-import type { Fault, RingError, RingLayout } from "./ring.ts";
+import type { Fault, RingError, RingLayout, RingState } from "./ring.ts";
 
 const AREA = { aligned: "2.8.11 aligned", inside: "2.8 inside" } as const;
 
@@ -73,6 +73,7 @@ export class PackedRing extends CommonRing {
       descriptor.fourth & Descriptor.INDIRECT ? this.#readTable(chain, descriptor) : this.#readList(chain);
     if (!whole) return false;
     this.#outstanding += chain.entries;
+    chain.place = this.#next;
     this.#next += chain.entries;
     if (this.#next >= this.size) {
       this.#next -= this.size;
@@ -187,6 +188,13 @@ export class PackedRing extends CommonRing {
       this.#used -= this.size;
       this.#usedFlags ^= BOTH;
     }
+  }
+
+  protected get places(): Pick<RingState, "next" | "used"> {
+    return {
+      next: { index: this.#next, wrap: this.#availableFlags === Packed.AVAIL },
+      used: { index: this.#used, wrap: this.#usedFlags !== 0 },
+    };
   }
 
   get unpublished(): boolean {

@@ -1,3 +1,4 @@
+import type { GuestMemory } from "../memory.ts";
 import type { Rule } from "../strict/sentences.ts";
 import type { DescriptorChain } from "./chain.ts";
 
@@ -35,6 +36,28 @@ export interface Ring {
   abandon(): void;
   /** Nothing is taken any more, and no chain in flight reaches the guest. */
   kill(): void;
+  /** For those who look: what is not in guest memory. The chains are the ring's own: not to be kept or changed. */
+  look(): RingState;
+}
+
+/** Where the device is in a ring. */
+export interface RingState {
+  readonly memory: GuestMemory;
+  readonly layout: RingLayout;
+  /** Chains that were taken and not given back, in the order in which they were taken. */
+  readonly inFlight: DescriptorChain[];
+  /**
+   * The next entry to take and the next to use. Of a split ring these are free-running indexes, of which a packed one has
+   * the index in the ring, and its wrap counter.
+   */
+  readonly next: RingPlace;
+  readonly used: RingPlace;
+}
+
+export interface RingPlace {
+  index: number;
+  /** Of a packed ring. */
+  wrap: boolean;
 }
 
 export interface RingLayout {

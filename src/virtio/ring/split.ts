@@ -3,7 +3,7 @@ import { AVAIL_NO_INTERRUPT, Descriptor, USED_NO_NOTIFY } from "../spec.ts";
 import type { BufferFault, DescriptorView } from "./builder.ts";
 import type { DescriptorChain } from "./chain.ts";
 import { area, CommonRing, LayoutError } from "./common.ts";
-import type { Fault, RingError, RingLayout } from "./ring.ts";
+import type { Fault, RingError, RingLayout, RingState } from "./ring.ts";
 
 const AREA = { aligned: "2.7.1 aligned", inside: "2.7 inside" } as const;
 
@@ -68,6 +68,10 @@ export class SplitRing extends CommonRing {
     u32[entry] = chain.head;
     u32[entry + 1] = chain.written;
     this.#nextUsed = (this.#nextUsed + 1) & 0xffff;
+  }
+
+  protected get places(): Pick<RingState, "next" | "used"> {
+    return { next: { index: this.#nextAvail, wrap: false }, used: { index: this.#nextUsed, wrap: false } };
   }
 
   get unpublished(): boolean {

@@ -1,5 +1,6 @@
 import type { Interrupts, VirtioDevice } from "../device.ts";
 import { Feature, Interrupt, MMIO_MAGIC, PCI_VENDOR } from "../spec.ts";
+import type { RegisterView } from "../view/types.ts";
 import type { Register, RegisterFile } from "./registers.ts";
 import { TransportState } from "./setup.ts";
 
@@ -71,6 +72,10 @@ export abstract class MmioRegisters implements Interrupts {
 
   config(): void {
     this.#interrupt(Interrupt.CONFIG);
+  }
+
+  look(): RegisterView[] {
+    return this.registers.look(this);
   }
 
   get interruptStatus(): number {

@@ -75,7 +75,13 @@ const table: Register<VirtioMmio>[] = [
   ...halves("SHMLen", 0xb0, (high) => ({ read: (t) => half(t.sharedMemory("length"), high) })),
   ...halves("SHMBase", 0xb8, (high) => ({ read: (t) => half(t.sharedMemory("address"), high) })),
   { name: "QueueReset", offset: 0xc0, width: 4, read: () => 0, write: (t, value) => t.writeReset(value) },
-  { name: "ConfigGeneration", offset: 0xfc, width: 4, read: (t) => t.device.readGeneration() },
+  {
+    name: "ConfigGeneration",
+    offset: 0xfc,
+    width: 4,
+    read: (t) => t.device.readGeneration(),
+    peek: (t) => t.device.generation,
+  },
 ];
 
 function address(

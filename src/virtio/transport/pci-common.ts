@@ -87,7 +87,13 @@ const table: Register<CommonTarget>[] = [
     read: (t) => t.device.status,
     write: (t, value) => t.writeStatus(value),
   },
-  { name: "config_generation", offset: 0x15, width: 1, read: (t) => t.device.readGeneration() },
+  {
+    name: "config_generation",
+    offset: 0x15,
+    width: 1,
+    read: (t) => t.device.readGeneration(),
+    peek: (t) => t.device.generation,
+  },
   {
     name: "queue_select",
     offset: 0x16,

@@ -1,3 +1,4 @@
+import type { RegisterView } from "../view/types.ts";
 import type { VirtioPci } from "./pci.ts";
 import { mapQueueVector, mapVector, queueVector } from "./pci-common.ts";
 import { type Register, RegisterFile } from "./registers.ts";
@@ -20,6 +21,7 @@ export class LegacyPci {
 
   constructor(pci: VirtioPci) {
     this.#pci = pci;
+    pci.legacyInterface = this;
     this.size = 2 ** Math.ceil(Math.log2(MSIX_HEADER_BYTES + pci.device.config.size));
   }
 
@@ -56,6 +58,12 @@ export class LegacyPci {
       return;
     }
     for (let i = 0; i < width; i++) device.writeConfig(offset + i, 1, (value >>> (8 * i)) & 0xff);
+  }
+
+  /** The header's registers as they are; nothing changes by it. */
+  look(): RegisterView[] {
+    const header = this.#headerBytes;
+    return registers.look(this.#pci, "legacy.").filter(({ offset }) => offset < header);
   }
 
   get #headerBytes(): number {
@@ -102,7 +110,7 @@ const table: Register<VirtioPci>[] = [
     read: (t) => t.device.status,
     write: (t, value) => t.writeStatus(value),
   },
-  { name: "isr_status", offset: 19, width: 1, read: (t) => t.readIsr() },
+  { name: "isr_status", offset: 19, width: 1, read: (t) => t.readIsr(), peek: (t) => t.isr },
   {
     name: "config_msix_vector",
     offset: 20,

@@ -8,6 +8,7 @@ import {
   PciCap,
 } from "../spec.ts";
 import type { Rule } from "../strict/sentences.ts";
+import type { RegisterView } from "../view/types.ts";
 import type { InterruptLine } from "./mmio.ts";
 import {
   accessCapability,
@@ -53,6 +54,8 @@ export class VirtioPci implements Interrupts, CommonTarget {
   readonly vectors: VectorMap;
   readonly #line: InterruptLine;
   readonly #transitional: boolean;
+  /** Of a transitional device. */
+  legacyInterface: { look(): RegisterView[] } | undefined;
   #isr = 0;
 
   constructor(device: VirtioDevice, line: InterruptLine, options: PciTransportOptions = {}) {
@@ -177,6 +180,19 @@ export class VirtioPci implements Interrupts, CommonTarget {
     this.vectors.reset();
     this.#isr = 0;
     this.#line.set(false);
+  }
+
+  /** The ISR status, without the effect of reading it. */
+  get isr(): number {
+    return this.#isr;
+  }
+
+  look(): RegisterView[] {
+    return [
+      ...commonRegisters.look(this),
+      { name: "isr_status", offset: 0, width: 1, value: this.#isr },
+      ...(this.legacyInterface?.look() ?? []),
+    ];
   }
 
   /** 4.1.4.5.1: reading clears the status and deasserts the line. */

@@ -1,3 +1,5 @@
+import type { RegisterView } from "../view/types.ts";
+
 /** One register of a device of type T. */
 export interface Register<T> {
   name: string;
@@ -8,6 +10,8 @@ export interface Register<T> {
   read?: (target: T) => number;
   /** Absent: writes are ignored (and reported as a violation). */
   write?: (target: T, value: number) => void;
+  /** Where a read changes something: the value without that, for those who only look. */
+  peek?: (target: T) => number;
 }
 
 /** Why an access fits no register. */
@@ -18,9 +22,11 @@ export interface AccessFault {
 
 /** A register file as data: reads, writes and the names in traces come from one table. */
 export class RegisterFile<T> {
+  readonly all: readonly Register<T>[];
   readonly #at: (Register<T> | undefined)[] = [];
 
   constructor(registers: readonly Register<T>[], size: number) {
+    this.all = registers;
     this.#at.length = size;
     this.#at.fill(undefined);
     for (const register of registers)
@@ -30,6 +36,16 @@ export class RegisterFile<T> {
   /** The register that covers the byte at `offset`. */
   at(offset: number): Register<T> | undefined {
     return this.#at[offset];
+  }
+
+  /** What every register is now, by `prefix` and its name; nothing changes by it. */
+  look(target: T, prefix = ""): RegisterView[] {
+    return this.all.map(({ name, offset, width, read, peek = read }) => ({
+      name: `${prefix}${name}`,
+      offset,
+      width,
+      value: peek && peek(target) >>> 0,
+    }));
   }
 
   /** Reads `width` bytes; a part of a register, or several of them, is put together from whole registers. */

@@ -17,8 +17,13 @@ export interface DeviceView {
   /** Register accesses since power-on. */
   accesses: number;
   /** What stands behind the device, as the worker or Node knows it: name and value. */
-  backend: { name: string; value: string }[];
+  backend: NamedValue[];
   violations: number;
+}
+
+export interface NamedValue {
+  name: string;
+  value: string;
 }
 
 export interface FeatureView {
