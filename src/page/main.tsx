@@ -8,6 +8,7 @@ import { pageApi } from "./api.ts";
 import { Disks } from "./disks/model.ts";
 import { StorageUse } from "./disks/usage.ts";
 import { readLessonLink } from "./lessons/link.ts";
+import { kept } from "./lessons/store.ts";
 import { Networks } from "./network/model.ts";
 import { App } from "./parts/app.tsx";
 import { SearchModel } from "./parts/search-bar.tsx";
@@ -37,6 +38,8 @@ function start(root: HTMLElement, problem: string | undefined): void {
   const theme = new ThemeChoice();
   const search = new SearchModel();
   const editing = signal(false);
+  // A lesson that a link or a reload left in this tab goes on in the inspector.
+  const inspecting = signal(kept() !== undefined);
 
   const terminal = new TerminalView(
     {
@@ -57,7 +60,7 @@ function start(root: HTMLElement, problem: string | undefined): void {
   effect(() => {
     if (session.config.value) void keepDisks(session.config.value, session.notices);
   });
-  // F6 goes both ways between the controls and the terminal (which has it first, see terminal/keys.ts).
+  // F6 goes round: from the terminal (which has it first, see terminal/keys.ts) to the controls, the inspector, and back.
   window.addEventListener("keydown", (event) => {
     if (
       event.key !== "F6" ||
@@ -67,7 +70,7 @@ function start(root: HTMLElement, problem: string | undefined): void {
     )
       return;
     event.preventDefault();
-    terminal.focus();
+    if (!focusInspector(event.target)) terminal.focus();
   });
 
   root.textContent = "";
@@ -81,6 +84,7 @@ function start(root: HTMLElement, problem: string | undefined): void {
       theme={theme}
       search={search}
       editing={editing}
+      inspecting={inspecting}
     />,
     root,
   );
@@ -88,6 +92,14 @@ function start(root: HTMLElement, problem: string | undefined): void {
   session.open();
   if (problem !== undefined) session.notices.add("warning", problem);
   terminal.focus();
+}
+
+/** Whether there is an inspector that the focus could go to, from elsewhere. */
+function focusInspector(from: EventTarget | null): boolean {
+  const tab = document.querySelector<HTMLElement>("#inspector [role=tab][aria-selected=true]");
+  if (!tab || (from instanceof Node && tab.closest("#inspector")?.contains(from))) return false;
+  tab.focus();
+  return true;
 }
 
 function firstControl(): HTMLElement | null {

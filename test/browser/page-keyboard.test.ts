@@ -60,7 +60,7 @@ describe("from the keyboard alone", { timeout: 3 * bootTimeout }, () => {
     const visited: string[] = [];
     // With one image there is no choice.
     const choice = (await page.getByRole("button", { name: "Guests" }).count()) > 0;
-    for (let i = 0; i < (choice ? 10 : 9); i++) {
+    for (let i = 0; i < (choice ? 11 : 10); i++) {
       await page.keyboard.press("Tab");
       visited.push(await focused());
       const outline = await page.evaluate(() => getComputedStyle(document.activeElement!).outlineStyle);
@@ -72,6 +72,7 @@ describe("from the keyboard alone", { timeout: 3 * bootTimeout }, () => {
       "Disks",
       "Network",
       ...(choice ? ["Guests"] : []),
+      "Inspect",
       "Pause",
       "Reset",
       "Power off",

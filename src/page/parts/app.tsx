@@ -8,6 +8,7 @@ import type { ThemeChoice } from "../theme.ts";
 import { DropZone } from "./drop-zone.tsx";
 import { Editor } from "./editor.tsx";
 import { Header } from "./header.tsx";
+import { InspectorPlace } from "./inspector-place.tsx";
 import { NoticeList } from "./notice-list.tsx";
 import { Proposal } from "./proposal.tsx";
 import type { SearchModel } from "./search-bar.tsx";
@@ -22,11 +23,13 @@ export interface AppProps {
   theme: ThemeChoice;
   search: SearchModel;
   editing: Signal<boolean>;
+  inspecting: Signal<boolean>;
 }
 
-export function App({ session, disks, networks, use, terminal, theme, search, editing }: AppProps) {
+export function App(props: AppProps) {
+  const { session, disks, networks, use, terminal, theme, search, editing, inspecting } = props;
   return (
-    <div class="page">
+    <div class={`page ${inspecting.value ? "inspecting" : ""}`}>
       <a
         class="skip-link"
         href="#stage"
@@ -46,9 +49,20 @@ export function App({ session, disks, networks, use, terminal, theme, search, ed
         theme={theme}
         onConfigure={() => (editing.value = true)}
         onFind={() => search.ask()}
+        inspecting={inspecting}
       />
       <NoticeList notices={session.notices} />
       <Stage session={session} terminal={terminal} search={search} />
+      {inspecting.value && (
+        <InspectorPlace
+          session={session}
+          terminal={terminal}
+          onClose={() => {
+            inspecting.value = false;
+            document.getElementById("inspect")?.focus();
+          }}
+        />
+      )}
       {editing.value && <Editor session={session} onClose={() => (editing.value = false)} />}
       <Proposal session={session} />
       <DropZone disks={disks} />

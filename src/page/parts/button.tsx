@@ -11,6 +11,7 @@ export interface ButtonProps {
   disabled?: boolean;
   onClick: () => void;
   buttonRef?: Ref<HTMLButtonElement>;
+  id?: string;
   expanded?: boolean;
   controls?: string;
   children?: ComponentChildren;
@@ -21,6 +22,7 @@ export function Button(props: ButtonProps) {
   return (
     <button
       type="button"
+      id={props.id}
       class={`button ${tone} ${icon ? "with-icon" : ""} ${compact ? "compact" : ""}`}
       disabled={disabled}
       title={icon ? label : undefined}

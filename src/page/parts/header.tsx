@@ -1,3 +1,4 @@
+import type { Signal } from "@preact/signals";
 import type { Disks } from "../disks/model.ts";
 import type { StorageUse } from "../disks/usage.ts";
 import type { Networks } from "../network/model.ts";
@@ -19,9 +20,11 @@ export interface HeaderProps {
   theme: ThemeChoice;
   onConfigure: () => void;
   onFind: () => void;
+  inspecting: Signal<boolean>;
 }
 
-export function Header({ session, disks, networks, use, theme, onConfigure, onFind }: HeaderProps) {
+export function Header(props: HeaderProps) {
+  const { session, disks, networks, use, theme, onConfigure, onFind, inspecting } = props;
   const dark = theme.current.value === "dark";
   return (
     <header class="header">
@@ -36,6 +39,14 @@ export function Header({ session, disks, networks, use, theme, onConfigure, onFi
         <DisksPanel disks={disks} use={use} />
         <NetworkPanel session={session} networks={networks} />
         <Guests session={session} />
+        <Button
+          id="inspect"
+          label="Inspect"
+          icon="inspect"
+          expanded={inspecting.value}
+          controls="inspector"
+          onClick={() => (inspecting.value = !inspecting.value)}
+        />
         <span class="divider" />
         <MachineButtons session={session} />
         <span class="divider" />

@@ -1,0 +1,56 @@
+import type { QueueView } from "../../../inspect/api.ts";
+import type { Inspection } from "../model.ts";
+import { chainOfEvent, chainOfView } from "../chain-shown.ts";
+import { chainWith, layoutOf } from "../rings/layout.ts";
+import type { SplitModel } from "../split-model.ts";
+import { ChainPanel } from "./chain-panel.tsx";
+import { PlaceChoice } from "./place-choice.tsx";
+import { RingsChains } from "./rings-chains.tsx";
+import { RingsDrawing } from "./rings-drawing.tsx";
+import { RingsEntries } from "./rings-entries.tsx";
+
+/** The guest's side: the rings of a queue as they are in its memory, and a chain with its buffers. */
+export function SplitGuest({ model, live }: { model: SplitModel; live: Inspection | undefined }) {
+  const { device, queue = 0 } = model.source.selected.value;
+  const devices = model.source.summary.value?.devices ?? [];
+  const traced = devices.find(({ name }) => name === device);
+  const rings = live?.queueView.value;
+  const view = rings?.device === device && rings?.index === queue ? rings : undefined;
+  const detail = model.look.detail.value;
+  const chain =
+    (detail && chainOfEvent(detail, traced?.kind)) ??
+    chainOfView(chainWith(view, model.chain.value), device, queue, traced?.kind);
+  return (
+    <div class="guest" data-kind={traced?.kind}>
+      <PlaceChoice
+        devices={devices}
+        device={device}
+        queue={queue}
+        onChoose={(name, index) => model.choose(name, index)}
+      />
+      {view ? <Rings view={view} model={model} /> : <p class="rings-none">{why(live, device, queue)}</p>}
+      <ChainPanel chain={chain} live={live} />
+    </div>
+  );
+}
+
+function Rings({ view, model }: { view: QueueView; model: SplitModel }) {
+  const rings = layoutOf(view);
+  const chain = model.chain.value;
+  const choose = (head: number | undefined) => model.chooseChain(head);
+  return (
+    <>
+      <RingsDrawing view={view} rings={rings} chain={chain} onChain={choose} />
+      <RingsChains view={view} chain={chain} onChain={choose} />
+      <RingsEntries view={view} rings={rings} />
+    </>
+  );
+}
+
+function why(live: Inspection | undefined, device: string | undefined, queue: number): string {
+  if (!live)
+    return "This is a recording: what the rings held is not in it. Each chain that the device took is; select an event.";
+  if (!live.live.value) return "There is no machine whose rings could be read.";
+  if (device === undefined) return "The machine has no device.";
+  return `Queue ${queue} of ${device} is not enabled: no driver has set it up.`;
+}
