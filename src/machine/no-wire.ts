@@ -6,6 +6,7 @@ export function noWire(): NetBackend {
     connect: () => undefined,
     send: () => undefined,
     resume: () => undefined,
+    state: () => [{ name: "wire", value: "none" }],
     dispose: () => Promise.resolve(),
   };
 }

@@ -1,3 +1,5 @@
+import type { NamedValue } from "./view/types.ts";
+
 /** What stands behind a virtio-blk device. Offsets and sizes in bytes; requests never cross `capacity` (the device checks). */
 export interface BlockBackend {
   /** Bytes, a multiple of 512. May change while running: call the listener given to onResize. */
@@ -20,6 +22,8 @@ export interface BlockBackend {
   flush(): Promise<void> | undefined;
   /** Called by the device to learn of capacity changes. */
   onResize(listener: () => void): void;
+  /** What it is and does, for people who look at the machine. Called often: cheap. */
+  state?(): NamedValue[];
   /** Flushes what can be flushed and closes. */
   dispose(): Promise<void>;
 }

@@ -6,6 +6,8 @@ import { type DeviceOptions, VirtioDevice } from "./device.ts";
 import type { Virtqueue } from "./queue.ts";
 import type { DescriptorChain } from "./ring/chain.ts";
 import { Block } from "./spec.ts";
+import { bytesText } from "./view/bytes-text.ts";
+import type { NamedValue } from "./view/types.ts";
 
 export interface BlockOptions extends DeviceOptions, BlockFeatureOptions {
   /** The serial number that GET_ID returns: at most 20 bytes (5.2.6). */
@@ -38,6 +40,19 @@ export class BlockDevice extends VirtioDevice {
       this.#showCapacity();
       this.configChanged();
     });
+  }
+
+  override state(): NamedValue[] {
+    const { bytesRead, bytesWritten, flushes, errors } = this.counters;
+    return [
+      { name: "capacity", value: bytesText(this.backend.capacity) },
+      { name: "read-only", value: this.backend.readOnly ? "yes" : "no" },
+      ...(this.backend.state?.() ?? []),
+      { name: "read by the guest", value: bytesText(bytesRead) },
+      { name: "written by the guest", value: bytesText(bytesWritten) },
+      { name: "flushes", value: `${flushes}` },
+      { name: "failed requests", value: `${errors}` },
+    ];
   }
 
   /** Whole logical blocks only: what is left over could never be reached. */

@@ -2,6 +2,8 @@ import { type DeviceOptions, VirtioDevice } from "./device.ts";
 import type { QueueModel, Virtqueue } from "./queue.ts";
 import type { DescriptorChain } from "./ring/chain.ts";
 import { ConsoleControl, DeviceType, Feature } from "./spec.ts";
+import { bytesText } from "./view/bytes-text.ts";
+import type { NamedValue } from "./view/types.ts";
 
 /** Takes what a guest writes to a port. */
 export interface ConsoleSink {
@@ -72,6 +74,21 @@ export class ConsoleDevice extends VirtioDevice {
     this.config.set("rows", rows);
     this.configChanged();
     for (const port of this.ports) if (port.console && port.ready) this.#sendSize(port.id);
+  }
+
+  override state(): NamedValue[] {
+    const { columns, rows } = this.#size;
+    return [
+      { name: "terminal", value: `${columns} columns, ${rows} rows` },
+      ...this.ports.flatMap((port) => {
+        const name = port.name ?? `port ${port.id}`;
+        return [
+          { name, value: `${port.guestOpen ? "open" : "closed"} in the guest` },
+          { name: `${name}: waits for the host`, value: bytesText(port.waitingOut) },
+          { name: `${name}: waits for the guest`, value: bytesText(port.waitingIn) },
+        ];
+      }),
+    ];
   }
 
   protected override process(queue: Virtqueue): void {
@@ -203,6 +220,17 @@ export class ConsolePort {
 
   get guestOpen(): boolean {
     return this.#guestOpen;
+  }
+
+  /** Bytes from the guest that the sink has not taken yet, of those that the device has. */
+  get waitingOut(): number {
+    const chain = this.#outgoing;
+    return (chain?.inFlight ? chain.reader.remaining : 0) + this.#emergency.length;
+  }
+
+  /** Bytes for the guest that its driver has not taken yet. */
+  get waitingIn(): number {
+    return this.#input.reduce((sum, { data }) => sum + data.length, 0);
   }
 
   get hostOpen(): boolean {

@@ -1,6 +1,8 @@
 import { VirtioDevice, type DeviceOptions } from "./device.ts";
 import type { Virtqueue } from "./queue.ts";
 import { DeviceType } from "./spec.ts";
+import { bytesText } from "./view/bytes-text.ts";
+import type { NamedValue } from "./view/types.ts";
 
 /** Fills `target` with random bytes. */
 export type EntropySource = (target: Uint8Array) => void;
@@ -11,6 +13,8 @@ const REQUEST_LIMIT = 65536;
 /** The entropy device (virtio 1.3, 5.4): every buffer comes back full of randomness. */
 export class EntropyDevice extends VirtioDevice {
   readonly #source: EntropySource;
+  /** Bytes since power-on. */
+  #given = 0;
 
   constructor(source: EntropySource, options?: DeviceOptions) {
     super(
@@ -26,6 +30,10 @@ export class EntropyDevice extends VirtioDevice {
     this.#source = source;
   }
 
+  override state(): NamedValue[] {
+    return [{ name: "given to the guest", value: bytesText(this.#given) }];
+  }
+
   protected override process(queue: Virtqueue): void {
     for (let chain = queue.take(); chain; chain = queue.take()) {
       if (chain.reader.total > 0)
@@ -37,6 +45,7 @@ export class EntropyDevice extends VirtioDevice {
         this.#source(piece);
         left -= piece.length;
       }
+      this.#given += written;
       queue.put(chain, written);
     }
   }

@@ -1,3 +1,5 @@
+import type { NamedValue } from "./view/types.ts";
+
 /**
  * What a network device is plugged into: the host's end of its wire. Packets are arrays as src/net/packet.ts describes, and
  * belong to whom they are given.
@@ -13,6 +15,8 @@ export interface NetBackend {
   send(packet: Uint8Array): Promise<void> | undefined;
   /** `NetPort.receive` returned false, and there is room again. */
   resume(): void;
+  /** What it is and does, for people who look at the machine. Called often: cheap. */
+  state?(): NamedValue[];
   /** Closes it. */
   dispose(): Promise<void>;
 }

@@ -1,3 +1,4 @@
+import { macText } from "../net/ethernet.ts";
 import { headerLength, packetFault } from "../net/offload.ts";
 import { Field, Gso } from "../net/packet.ts";
 import { type DeviceOptions, VirtioDevice } from "./device.ts";
@@ -18,6 +19,8 @@ import { cleanHeader, Receiver } from "./net/receive.ts";
 import { Transmitter } from "./net/transmit.ts";
 import type { Virtqueue } from "./queue.ts";
 import { Feature } from "./spec.ts";
+import { bytesText } from "./view/bytes-text.ts";
+import type { NamedValue } from "./view/types.ts";
 export type { NetCounters } from "./net/counters.ts";
 
 export interface NetOptions extends DeviceOptions, NetFeatureOptions {
@@ -61,6 +64,18 @@ export class NetDevice extends VirtioDevice implements NetPort {
     this.#transmitter = this.#newTransmitter();
     this.#control = this.#newControl();
     backend.connect(this);
+  }
+
+  override state(): NamedValue[] {
+    const { packetsIn, bytesIn, packetsOut, bytesOut, ...dropped } = this.counters;
+    return [
+      { name: "MAC address in use", value: macText(this.#mac) },
+      { name: "carrier", value: this.#linkUp ? "up" : "down" },
+      ...(this.#backend.state?.() ?? []),
+      { name: "received by the guest", value: `${packetsIn} packets, ${bytesText(bytesIn)}` },
+      { name: "sent by the guest", value: `${packetsOut} packets, ${bytesText(bytesOut)}` },
+      { name: "dropped by the device", value: `${Object.values(dropped).reduce((a, b) => a + b, 0)}` },
+    ];
   }
 
   // ---- what the wire calls ----

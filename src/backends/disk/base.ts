@@ -1,3 +1,5 @@
+import type { NamedValue } from "../../virtio/view/types.ts";
+
 /**
  * What a copy-on-write disk shows where nothing was written to it: bytes that never change. Offsets and sizes in bytes.
  */
@@ -15,5 +17,7 @@ export interface DiskBase {
    * way. May take as long as a network does; rejects with a DiskError.
    */
   read(offset: number, length: number): Promise<Uint8Array>;
+  /** What a person who looks at the machine may want to know besides. */
+  state?(): NamedValue[];
   dispose(): Promise<void>;
 }

@@ -1,3 +1,4 @@
+import type { NamedValue } from "../../virtio/view/types.ts";
 import type { DiskError } from "./errors.ts";
 
 /** What keeps a disk in chunks of one size, each under its number (offset / chunk size). Errors are DiskErrors. */
@@ -19,6 +20,8 @@ export interface ChunkStore {
    * its neighbours at most, beside other loads. Without this, chunks are loaded many at a time, one load after the other.
    */
   isRemote?(number: number): boolean;
+  /** What it is, and what it has done, for people. */
+  state?(): NamedValue[];
   /** Lets go of the disk. What was not saved by then is lost. */
   close(): void | Promise<void>;
 }

@@ -1,4 +1,6 @@
 import type { BlockBackend, BlockUnmap } from "../../virtio/block-backend.ts";
+import { bytesText } from "../../virtio/view/bytes-text.ts";
+import type { NamedValue } from "../../virtio/view/types.ts";
 import { checkCapacity, sizeText } from "./capacity.ts";
 import { type Chunk, ChunkCache } from "./chunk-cache.ts";
 import { ChunkLoader } from "./chunk-loader.ts";
@@ -159,6 +161,21 @@ export class ChunkedDisk implements BlockBackend {
 
   get statistics(): Readonly<DiskStatistics> {
     return this.#statistics;
+  }
+
+  state(): NamedValue[] {
+    const { loads, loadedBytes, baseLoads, baseBytes, saves, savedBytes } = this.#statistics;
+    const { total, unsaved } = this.memory;
+    const based = baseLoads > 0 || this.#store.isRemote !== undefined;
+    return [
+      ...(this.#store.state?.() ?? []),
+      ...(this.#failure ? [{ name: "failure", value: this.#failure.message }] : []),
+      { name: "cached", value: `${bytesText(total)} of ${bytesText(this.#limit * this.#chunkSize)}` },
+      { name: "dirty", value: bytesText(unsaved) },
+      { name: "loads", value: `${loads}, ${bytesText(loadedBytes)}` },
+      ...(based ? [{ name: "loads from the base", value: `${baseLoads}, ${bytesText(baseBytes)}` }] : []),
+      { name: "saves", value: `${saves}, ${bytesText(savedBytes)}` },
+    ];
   }
 
   prepare(offset: number, length: number, write: boolean): Promise<void> | undefined {

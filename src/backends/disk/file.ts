@@ -2,6 +2,7 @@ import { closeSync, fdatasync, fstatSync, ftruncateSync, readSync, rmSync, write
 import { dirname } from "node:path";
 import { promisify } from "node:util";
 import type { BlockBackend } from "../../virtio/block-backend.ts";
+import type { NamedValue } from "../../virtio/view/types.ts";
 import { checkCapacity, sizeText } from "./capacity.ts";
 import { DiskBusyError, DiskError } from "./errors.ts";
 import { lockFile } from "./file-lock.ts";
@@ -68,6 +69,8 @@ export class FileDisk implements BlockBackend {
   /** Whether something was written that no sync has begun to cover. */
   #dirty = false;
   #syncing: Promise<void> | undefined;
+  /** That were begun. */
+  #syncs = 0;
   /** The first sync that failed: Linux forgets pages that it could not write, so no later sync can be believed. */
   #syncFailure: DiskError | undefined;
   #listeners: (() => void)[] = [];
@@ -94,6 +97,15 @@ export class FileDisk implements BlockBackend {
 
   get capacity(): number {
     return this.#capacity;
+  }
+
+  state(): NamedValue[] {
+    return [
+      { name: "store", value: "file" },
+      { name: "path", value: this.#path },
+      { name: "unsynced writes", value: this.#dirty ? "yes" : "no" },
+      { name: "syncs", value: `${this.#syncs}${this.#syncing ? ", one under way" : ""}` },
+    ];
   }
 
   prepare(): undefined {
@@ -176,6 +188,7 @@ export class FileDisk implements BlockBackend {
   }
 
   async #sync(): Promise<void> {
+    this.#syncs++;
     try {
       await syncData(this.#open());
     } catch (error) {

@@ -1,4 +1,5 @@
 import { type UseStore, get, getMany, keys, promisifyRequest, set } from "idb-keyval";
+import type { NamedValue } from "../../virtio/view/types.ts";
 import type { HoleStore } from "./chunk-store.ts";
 import { DiskError, asError } from "./errors.ts";
 import { patiently } from "./patiently.ts";
@@ -83,7 +84,9 @@ export class DiskDatabase implements HoleStore {
   #record: DiskRecord;
   #lost: DiskError | undefined;
   #slow: ReturnType<typeof setTimeout> | undefined;
+  /** Transactions: under way, and since the database was opened. */
   #pending = 0;
+  #transactions = 0;
   /** The chunks that are noted as holes. */
   readonly #holes = new Set<number>();
 
@@ -162,6 +165,15 @@ export class DiskDatabase implements HoleStore {
     return this.#note({ size });
   }
 
+  state(): NamedValue[] {
+    return [
+      { name: "store", value: "IndexedDB" },
+      { name: "database", value: this.#database.name },
+      { name: "open transactions", value: `${this.#pending}` },
+      { name: "transactions", value: `${this.#transactions}` },
+    ];
+  }
+
   /** Bytes of all chunks that are stored. */
   async stored(): Promise<number> {
     const numbers = IDBKeyRange.bound(-Infinity, Infinity);
@@ -232,7 +244,8 @@ export class DiskDatabase implements HoleStore {
   /** Counts transactions as they begin (1) and end (-1), and tells when none ends for long. */
   #watch(change: 1 | -1): void {
     this.#pending += change;
-    if (change === -1) {
+    if (change === 1) this.#transactions++;
+    else {
       clearTimeout(this.#slow);
       this.#slow = undefined;
     }

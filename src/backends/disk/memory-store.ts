@@ -1,3 +1,4 @@
+import type { NamedValue } from "../../virtio/view/types.ts";
 import type { HoleStore } from "./chunk-store.ts";
 import { DiskError } from "./errors.ts";
 
@@ -31,6 +32,13 @@ export class MemoryStore implements HoleStore {
     for (const number of holes) this.#chunks.delete(number);
     for (const [number, data] of copies) this.#chunks.set(number, data);
     return Promise.resolve();
+  }
+
+  state(): NamedValue[] {
+    return [
+      { name: "store", value: "memory" },
+      { name: "chunks stored", value: `${this.#chunks.size}` },
+    ];
   }
 
   setCapacity(): Promise<void> {

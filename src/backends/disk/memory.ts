@@ -1,4 +1,6 @@
 import type { BlockBackend, BlockUnmap } from "../../virtio/block-backend.ts";
+import { bytesText } from "../../virtio/view/bytes-text.ts";
+import type { NamedValue } from "../../virtio/view/types.ts";
 import { checkCapacity, sizeText } from "./capacity.ts";
 import { DiskError } from "./errors.ts";
 
@@ -11,6 +13,8 @@ export class MemoryDisk implements BlockBackend {
   readonly unmap: BlockUnmap = { unit: CHUNK, range: (offset, length) => this.#drop(offset, length) };
   #capacity: number;
   #chunks: (Uint8Array | undefined)[];
+  /** How many there are. */
+  #held = 0;
   #listeners: (() => void)[] = [];
 
   /** @param capacity bytes, a multiple of 512. Throws a DiskError "invalid" on any other size. */
@@ -27,7 +31,14 @@ export class MemoryDisk implements BlockBackend {
 
   /** Memory that the disk takes now, in bytes. */
   get allocated(): number {
-    return this.#chunks.reduce((sum, chunk) => sum + (chunk ? CHUNK : 0), 0);
+    return this.#held * CHUNK;
+  }
+
+  state(): NamedValue[] {
+    return [
+      { name: "store", value: "memory" },
+      { name: "memory taken", value: bytesText(this.allocated) },
+    ];
   }
 
   prepare(): undefined {
@@ -68,8 +79,7 @@ export class MemoryDisk implements BlockBackend {
       const index = Math.floor(at / CHUNK);
       const end = Math.min(offset + length, (index + 1) * CHUNK);
       this.#chunks[index]?.fill(0, at - index * CHUNK, end - index * CHUNK);
-      if (at === index * CHUNK && end === Math.min(at + CHUNK, this.#capacity))
-        this.#chunks[index] = undefined;
+      if (at === index * CHUNK && end === Math.min(at + CHUNK, this.#capacity)) this.#free(index, index + 1);
       at = end;
     }
   }
@@ -85,6 +95,7 @@ export class MemoryDisk implements BlockBackend {
   /** Gives the disk another size in bytes. What lies beyond a smaller size is lost: growing again shows zeros. */
   resize(capacity: number): void {
     checkCapacity(capacity, "A disk in memory");
+    this.#free(Math.ceil(capacity / CHUNK), this.#chunks.length);
     this.#chunks.length = Math.ceil(capacity / CHUNK);
     if (capacity % CHUNK !== 0) this.#chunks.at(-1)?.fill(0, capacity % CHUNK);
     this.#capacity = capacity;
@@ -93,6 +104,7 @@ export class MemoryDisk implements BlockBackend {
 
   dispose(): Promise<void> {
     this.#chunks = [];
+    this.#held = 0;
     this.#listeners = [];
     return Promise.resolve();
   }
@@ -104,12 +116,24 @@ export class MemoryDisk implements BlockBackend {
   /** The chunks from `offset` on, which begins one; the last may be cut off by the disk's end. */
   #drop(offset: number, length: number): void {
     this.#checkWritable();
-    this.#chunks.fill(undefined, offset / CHUNK, Math.ceil((offset + length) / CHUNK));
+    this.#free(offset / CHUNK, Math.ceil((offset + length) / CHUNK));
+  }
+
+  /** Lets go of the chunks from number `from` up to `to`. */
+  #free(from: number, to: number): void {
+    for (let index = from; index < to; index++) {
+      if (!this.#chunks[index]) continue;
+      this.#chunks[index] = undefined;
+      this.#held--;
+    }
   }
 
   #allocate(index: number): Uint8Array {
     try {
-      return (this.#chunks[index] = new Uint8Array(CHUNK));
+      const chunk = new Uint8Array(CHUNK);
+      this.#chunks[index] = chunk;
+      this.#held++;
+      return chunk;
     } catch (cause) {
       const held = sizeText(this.allocated);
       throw new DiskError("full", `There is no memory left for the disk in memory, which holds ${held}.`, {

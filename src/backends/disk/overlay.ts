@@ -1,3 +1,4 @@
+import type { NamedValue } from "../../virtio/view/types.ts";
 import type { DiskBase } from "./base.ts";
 import type { ChunkSet, ChunkStore, HoleStore } from "./chunk-store.ts";
 import { DiskError, asError } from "./errors.ts";
@@ -39,6 +40,15 @@ export class OverlayStore implements ChunkStore {
       (this.contents.inBase(number) ? holes : gone).push(number);
     }
     return this.#own.save(chunks, gone, holes);
+  }
+
+  state(): NamedValue[] {
+    return [
+      ...(this.#own.state?.() ?? []),
+      { name: "base", value: this.#base.label },
+      { name: "chunks over the base", value: `${this.contents.ownCount}` },
+      ...(this.#base.state?.() ?? []),
+    ];
   }
 
   setCapacity(bytes: number): Promise<void> {
@@ -110,6 +120,10 @@ export class OverlayContents implements ChunkSet {
     this.#own.delete(number);
     if (this.inBase(number)) this.#holes.add(number);
     return had;
+  }
+
+  get ownCount(): number {
+    return this.#own.size;
   }
 
   isOwn(number: number): boolean {

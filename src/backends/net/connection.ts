@@ -94,6 +94,11 @@ export class Connection {
     return this.#isUp && this.#outbox.push(packet);
   }
 
+  /** Bytes that wait to leave. */
+  get waiting(): number {
+    return this.#outbox.waiting;
+  }
+
   /** See `NetBackend.send`. */
   get room(): Promise<void> | undefined {
     return this.#outbox.room;

@@ -3,6 +3,7 @@ import { ArpOperation, arpPacket } from "../../net/arp.ts";
 import { sameBytes } from "../../net/bytes.ts";
 import { BROADCAST, sourceOf } from "../../net/ethernet.ts";
 import type { NetPort } from "../../virtio/net-backend.ts";
+import type { NamedValue } from "../../virtio/view/types.ts";
 import { GATEWAY_MAC } from "./gateway/addresses.ts";
 import { allDrops } from "./gateway/drops.ts";
 import { Gateway, type Host } from "./gateway/gateway.ts";
@@ -46,6 +47,13 @@ export class Front implements Wire, NetPort {
     const { counters, ...status } = this.#wire.status;
     const dropped = counters.dropped + this.#forged + allDrops(this.#gateway.drops);
     return { ...status, lease: this.#lease, counters: { ...counters, dropped } };
+  }
+
+  state(): NamedValue[] {
+    const own = this.#wire.state?.() ?? [];
+    const gateway = this.#isAside ? "aside, for there is an uplink" : "in front of the wire";
+    const lease = this.#lease ? [{ name: "lease", value: this.#lease.address }] : [];
+    return [...own, { name: "gateway", value: gateway }, ...lease];
   }
 
   connect(port: NetPort): void {

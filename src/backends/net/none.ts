@@ -1,4 +1,6 @@
 import type { NetPort } from "../../virtio/net-backend.ts";
+import type { NamedValue } from "../../virtio/view/types.ts";
+import { wireState } from "./state.ts";
 import { noWireCounters, type Wire, type WireStatus } from "./wire.ts";
 
 /** A cable that is out. */
@@ -15,6 +17,10 @@ export class NoWire implements Wire {
     lease: undefined,
     counters: noWireCounters(),
   };
+
+  state(): NamedValue[] {
+    return wireState("none", this.status);
+  }
 
   connect(port: NetPort): void {
     port.setLink(false);

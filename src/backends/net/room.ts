@@ -2,10 +2,13 @@ import { macText } from "../../net/ethernet.ts";
 import { HEADER, isPlain } from "../../net/packet.ts";
 import { CloseCode } from "../../net/relay-protocol.ts";
 import type { NetPort } from "../../virtio/net-backend.ts";
+import { bytesText } from "../../virtio/view/bytes-text.ts";
+import type { NamedValue } from "../../virtio/view/types.ts";
 import { Backoff } from "./backoff.ts";
 import { Connection, type ConnectionEnd, type Members, type Welcome } from "./connection.ts";
 import { Relays } from "./relays.ts";
 import type { OpenSocket } from "./socket.ts";
+import { wireState } from "./state.ts";
 import { noWireCounters, type SharedWire, type WireStatus } from "./wire.ts";
 
 /** Milliseconds after which a connection counts as one that works: its end is no failure of the attempt. */
@@ -68,6 +71,12 @@ export class Room implements SharedWire {
 
   get status(): WireStatus {
     return { ...this.#status, counters: { ...this.#counters } };
+  }
+
+  state(): NamedValue[] {
+    const waiting = this.#connection?.waiting ?? 0;
+    const buffered = { name: "waits for the network", value: bytesText(waiting) };
+    return wireState(`room ${this.#options.room}`, this.status, [buffered]);
   }
 
   connect(port: NetPort): void {

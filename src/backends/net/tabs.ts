@@ -5,8 +5,11 @@ import { packetFault } from "../../net/offload.ts";
 import { HEADER } from "../../net/packet.ts";
 import { decodeBatch, encodeBatch, LONGEST_BATCH, type Member } from "../../net/relay-protocol.ts";
 import type { NetPort } from "../../virtio/net-backend.ts";
+import { bytesText } from "../../virtio/view/bytes-text.ts";
+import type { NamedValue } from "../../virtio/view/types.ts";
 import { Presence } from "./presence.ts";
 import { parseMember } from "./roster.ts";
+import { wireState } from "./state.ts";
 import { noWireCounters, type SharedWire, type WireStatus } from "./wire.ts";
 
 /** Milliseconds between signs of life; who gives none for longer is gone. Tabs in the background may be woken once a minute. */
@@ -98,6 +101,13 @@ export class Tabs implements SharedWire {
       lease: undefined,
       counters: { ...this.#counters },
     };
+  }
+
+  state(): NamedValue[] {
+    const underWay = [...this.#neighbours.values()].map((neighbour) => neighbour.underWay);
+    const most = Math.max(this.#pendingBytes, ...underWay);
+    const buffered = { name: "on the way to the slowest tab", value: bytesText(most) };
+    return wireState(`tabs, channel ${this.#options.channel}`, this.status, [buffered]);
   }
 
   connect(port: NetPort): void {

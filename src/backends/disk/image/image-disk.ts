@@ -1,3 +1,5 @@
+import { bytesText } from "../../../virtio/view/bytes-text.ts";
+import type { NamedValue } from "../../../virtio/view/types.ts";
 import type { DiskBase } from "../base.ts";
 import { DiskError } from "../errors.ts";
 import { chunkCount, chunkLength, identityOf, type ImageIndex } from "./format.ts";
@@ -59,6 +61,17 @@ export class ImageDisk implements DiskBase {
   /** Whether the image waits for its server. */
   get status(): ImageStatus {
     return this.#status();
+  }
+
+  state(): NamedValue[] {
+    const { requests, bytesFetched, retries, cacheHits, readAhead, readAheadUsed } = this.counters;
+    const { state, reason } = this.status;
+    return [
+      { name: "image's source", value: state === "ok" ? "answers" : `stalled: ${reason}` },
+      { name: "image requests", value: `${requests}, ${bytesText(bytesFetched)}, ${retries} repeated` },
+      { name: "image parts from the local cache", value: `${cacheHits}` },
+      { name: "image chunks read ahead", value: `${readAhead}, ${readAheadUsed} of them used` },
+    ];
   }
 
   holds(offset: number, length: number): boolean {

@@ -1,3 +1,4 @@
+import type { NamedValue } from "../../../virtio/view/types.ts";
 import { sizeText } from "../capacity.ts";
 import type { HoleStore } from "../chunk-store.ts";
 import { DiskError } from "../errors.ts";
@@ -47,6 +48,8 @@ export class OverlayFile implements HoleStore {
   #position: Position;
   /** The last commit changed something: what follows it proves it (see format.ts). */
   #unproven = false;
+  /** Commits that were begun since the file was opened. */
+  #commits = 0;
   /** The commit under way. */
   #turn: Promise<void> | undefined;
   /** Why nothing can be written any more: after a sync that failed, nobody knows what the file has. */
@@ -103,6 +106,14 @@ export class OverlayFile implements HoleStore {
   /** Bytes. */
   get chunkSize(): number {
     return this.#superblock.chunkSize;
+  }
+
+  state(): NamedValue[] {
+    return [
+      { name: "store", value: "overlay file" },
+      { name: "commits", value: `${this.#commits}` },
+      { name: "journal", value: `number ${this.#superblock.journal}, ${this.#journalSlots.length} slots` },
+    ];
   }
 
   /** The disk's size in bytes. */
@@ -193,6 +204,7 @@ export class OverlayFile implements HoleStore {
     holes: readonly number[],
   ): Promise<void> {
     if (this.#failure) throw this.#failure;
+    this.#commits++;
     const taken: number[] = [];
     const take = (): number => {
       taken.push(this.#slots.take());

@@ -1,6 +1,8 @@
 import { destinationOf, isGroup } from "../../../net/ethernet.ts";
 import { HEADER } from "../../../net/packet.ts";
 import type { NetPort } from "../../../virtio/net-backend.ts";
+import type { NamedValue } from "../../../virtio/view/types.ts";
+import { wireState } from "../state.ts";
 import type { Wire, WireStatus } from "../wire.ts";
 import { allDrops } from "./drops.ts";
 import { Gateway } from "./gateway.ts";
@@ -57,6 +59,10 @@ export class GatewayWire implements Wire {
       lease: this.#lease,
       counters: { ...this.#counters, dropped: this.#lost + allDrops(this.#gateway.drops) },
     };
+  }
+
+  state(): NamedValue[] {
+    return wireState("gateway", this.status);
   }
 
   connect(port: NetPort): void {
