@@ -17,10 +17,11 @@ export function DeviceBackend({ view }: { view: DeviceView }) {
 
 /** The features that the device offers, with what they mean; and those that a driver took without an offer. */
 export function DeviceFeatures({ view }: { view: DeviceView }) {
+  const listed = view.features.filter(({ offered, negotiated }) => offered || negotiated);
   return (
-    <ul class="features">
-      {view.features.map((feature) => (
-        <li key={feature.bit} class="feature" data-negotiated={feature.negotiated}>
+    <ul class="feature-entries">
+      {listed.map((feature) => (
+        <li key={feature.bit} class="feature-entry" data-negotiated={feature.negotiated}>
           <span class="feature-name">
             {feature.name} <span class="feature-bit">bit {feature.bit}</span>
           </span>
@@ -62,7 +63,7 @@ export function DeviceRegisters({ view }: { view: DeviceView }) {
 
 function stateOf({ offered, negotiated }: FeatureView): string {
   if (negotiated) return offered ? "negotiated" : "taken without an offer";
-  return offered ? "offered" : "not offered";
+  return "offered, not taken";
 }
 
 function valueOf({ value, width }: RegisterView): string {

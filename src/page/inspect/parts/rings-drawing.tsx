@@ -149,7 +149,7 @@ function Middle({ view }: { view: QueueView }) {
   return (
     <text class="ring-middle" aria-hidden="true">
       {lines.map((line, at) => (
-        <tspan key={at} x="0" y={-16 + 20 * at}>
+        <tspan key={at} x="0" y={-12 + 16 * at}>
           {line}
         </tspan>
       ))}

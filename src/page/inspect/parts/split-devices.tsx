@@ -56,9 +56,9 @@ function DeviceSide({ device, view, counted, selected, onSelect }: DeviceSidePro
         </span>
       </button>
       <p class="device-side-counts">
-        <span>{formatCount(counted?.exits ?? 0)} exits</span>
-        <span>{formatCount(counted?.kicks ?? 0)} kicks</span>
-        <span>{formatCount(counted?.interrupts ?? 0)} interrupts</span>
+        <span>exits {formatCount(counted?.exits ?? 0)}</span>
+        <span>kicks {formatCount(counted?.kicks ?? 0)}</span>
+        <span>interrupts {formatCount(counted?.interrupts ?? 0)}</span>
       </p>
       {view && <DeviceStatus view={view} />}
       {view && selected && (

@@ -11,8 +11,8 @@ export const HALF = 200;
 /** From the outermost ring inwards; between them is room for the marks. */
 export const BANDS: readonly Band[] = [
   { inner: 158, outer: 186 },
-  { inner: 112, outer: 138 },
-  { inner: 68, outer: 92 },
+  { inner: 106, outer: 130 },
+  { inner: 56, outer: 78 },
 ];
 /** Beyond so many entries the lines between them would hide them. */
 export const MOST_SEPARATED = 128;
@@ -53,7 +53,7 @@ export function separators(size: number, { inner, outer }: Band): string {
 /** A triangle at an entry: outside of the band, pointing to it, or inside. */
 export function triangle(at: number, size: number, { inner, outer }: Band, outside: boolean): string {
   const angle = angleOf(at + 0.5, size);
-  const [tip, base] = outside ? [outer + 2, outer + 14] : [inner - 2, inner - 14];
+  const [tip, base] = outside ? [outer + 2, outer + 13] : [inner - 2, inner - 13];
   const half = 6 / base;
   return `M${point(angle, tip)}L${point(angle - half, base)}L${point(angle + half, base)}Z`;
 }
