@@ -156,7 +156,7 @@ describe("a packed queue's ring", () => {
     assert.deepEqual(shown(ringOf(view, "used-bits").runs), ["3+5 set -"]);
     assert.deepEqual(
       ringOf(view, "packed").marks.map(({ at, value }) => `${at}: ${value}`),
-      ["1: 1, wrap counter 1", "7: 7, wrap counter 0"],
+      ["1: 1 (wrap 1)", "7: 7 (wrap 0)"],
     );
   });
 });

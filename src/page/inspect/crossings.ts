@@ -38,6 +38,8 @@ export class Crossings {
   readonly rows = signal<readonly Crossing[]>([]);
   /** Events since the last look that are not listed. */
   readonly notListed = signal(0);
+  /** Somebody is about to choose one: the list stands still. */
+  readonly held = signal(false);
   /** Only those of the selected device. */
   readonly onlyDevice = signal(false);
   readonly #source: TraceSource;
@@ -50,7 +52,9 @@ export class Crossings {
     this.#source = source;
     this.#work = new Latest(() => this.#read(), { rest: REST, onError: () => this.#show([], 0) });
     const ask = () => this.#work.ask();
-    this.#ends = [source.summary, source.selected, this.onlyDevice].map((signal) => signal.subscribe(ask));
+    this.#ends = [source.summary, source.selected, this.onlyDevice, this.held].map((signal) =>
+      signal.subscribe(ask),
+    );
   }
 
   dispose(): void {
@@ -61,6 +65,7 @@ export class Crossings {
   async #read(): Promise<void> {
     const source = this.#source;
     const { seq, device } = source.selected.peek();
+    if (seq === undefined && this.held.peek()) return;
     if (seq === undefined) await this.#readNewest(this.onlyDevice.peek() ? device : undefined);
     else await this.#readAround(seq);
   }

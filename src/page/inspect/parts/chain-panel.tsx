@@ -34,7 +34,7 @@ export function ChainPanel({ chain, live }: { chain: ChainShown | undefined; liv
               onClick={() => setOpened(index === at ? undefined : { of, at: index })}
             >
               <span class="buffer-address">{formatAddress(buffer.address)}</span>
-              <span class="buffer-length">{formatBytes(buffer.length)}</span>
+              <span class="buffer-length">{buffer.length.toLocaleString("en")} B</span>
               <span class="buffer-way">{wayOf(buffer)}</span>
             </button>
           </li>

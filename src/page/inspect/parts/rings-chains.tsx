@@ -22,8 +22,9 @@ export function RingsChains({ view, chain, onChain }: ChainsProps) {
         Chains <span class="chains-count">{chains.length}</span>
       </h3>
       <ul class="chains-list">
-        {listed.map(({ head, state, buffers, fault }) => (
-          <li key={`${state} ${head}`}>
+        {/* Places rather than chains: one that is taken moves none of the others. */}
+        {listed.map(({ head, state, buffers, fault }, place) => (
+          <li key={place}>
             <button
               type="button"
               class="chain-chip"

@@ -72,8 +72,7 @@ export function RingsDrawing({ view, rings, chain, onChain }: DrawingProps) {
         )}
         <Middle view={view} />
       </svg>
-      <figcaption class="rings-words">{words}</figcaption>
-      <Legend rings={rings} />
+      <figcaption class="rings-caption">{current ? words : <Legend rings={rings} />}</figcaption>
     </figure>
   );
 }
@@ -115,7 +114,9 @@ function lookAlikes(runs: readonly Run[], chain: number | undefined): Map<string
   const looks = new Map<string, Run[]>();
   for (const run of runs) {
     const colour = run.chain === undefined || run.chain < 0 ? "none" : colourOf(run.chain);
-    const part = chain === undefined ? "plain" : run.chain === chain ? "selected" : "dimmed";
+    // Used elements are of chains that are gone; a later one may have the same head.
+    const mine = run.state === "used" ? "plain" : "selected";
+    const part = chain === undefined ? "plain" : run.chain === chain ? mine : "dimmed";
     const look = `${run.state} ${colour} ${part}`;
     const alike = looks.get(look);
     if (alike) alike.push(run);
@@ -164,9 +165,9 @@ function Legend({ rings }: { rings: readonly RingLayout[] }) {
       {rings.map(({ id, title, marks }) => (
         <li key={id}>
           <span class="rings-title">{title}</span>
-          {marks.map(({ who, value, means }) => (
+          {marks.map(({ who, name, value, means }) => (
             <span key={`${who} ${means}`} class="rings-mark" data-who={who} title={`The ${who}'s ${means}`}>
-              {who} {value}
+              {name} {value}
             </span>
           ))}
         </li>

@@ -1,4 +1,3 @@
-import type { QueueView } from "../../../inspect/api.ts";
 import type { Inspection } from "../model.ts";
 import { chainOfEvent, chainOfView } from "../chain-shown.ts";
 import { chainWith, layoutOf } from "../rings/layout.ts";
@@ -16,6 +15,8 @@ export function SplitGuest({ model, live }: { model: SplitModel; live: Inspectio
   const traced = devices.find(({ name }) => name === device);
   const rings = live?.queueView.value;
   const view = rings?.device === device && rings?.index === queue ? rings : undefined;
+  const layout = view && layoutOf(view);
+  const choose = (head: number | undefined) => model.chooseChain(head);
   const detail = model.look.detail.value;
   const chain =
     (detail && chainOfEvent(detail, traced?.kind)) ??
@@ -28,22 +29,17 @@ export function SplitGuest({ model, live }: { model: SplitModel; live: Inspectio
         queue={queue}
         onChoose={(name, index) => model.choose(name, index)}
       />
-      {view ? <Rings view={view} model={model} /> : <p class="rings-none">{why(live, device, queue)}</p>}
+      {view && layout ? (
+        <>
+          <RingsDrawing view={view} rings={layout} chain={model.chain.value} onChain={choose} />
+          <RingsChains view={view} chain={model.chain.value} onChain={choose} />
+        </>
+      ) : (
+        <p class="rings-none">{why(live, device, queue)}</p>
+      )}
       <ChainPanel chain={chain} live={live} />
+      {view && layout && <RingsEntries view={view} rings={layout} />}
     </div>
-  );
-}
-
-function Rings({ view, model }: { view: QueueView; model: SplitModel }) {
-  const rings = layoutOf(view);
-  const chain = model.chain.value;
-  const choose = (head: number | undefined) => model.chooseChain(head);
-  return (
-    <>
-      <RingsDrawing view={view} rings={rings} chain={chain} onChain={choose} />
-      <RingsChains view={view} chain={chain} onChain={choose} />
-      <RingsEntries view={view} rings={rings} />
-    </>
   );
 }
 

@@ -1,5 +1,5 @@
 import { Button } from "../../parts/button.tsx";
-import { ROWS, sideOf } from "../crossings.ts";
+import { type Crossing, ROWS, sideOf } from "../crossings.ts";
 import { formatMoment } from "../duration.ts";
 import { sentenceOf } from "../event-sentence.ts";
 import type { SplitModel } from "../split-model.ts";
@@ -32,37 +32,69 @@ export function SplitLine({ model }: { model: SplitModel }) {
           onClick={() => model.chooseEvent(undefined)}
         />
       </div>
-      <ol class="line-rows" aria-label="Crossings, oldest first">
-        {rows.map(({ event, before }) => {
-          const sentence = sentenceOf(event);
+      <ol
+        class="line-rows"
+        aria-label="Crossings, oldest first"
+        onPointerEnter={() => (crossings.held.value = true)}
+        onPointerLeave={() => (crossings.held.value = false)}
+        onFocusIn={() => (crossings.held.value = true)}
+        onFocusOut={() => (crossings.held.value = false)}
+      >
+        {/* Places rather than events: what is new moves nothing. */}
+        {Array.from({ length: ROWS }, (_, place) => {
+          const row = rows[place];
           return (
-            <li key={event.seq} class="line-place">
-              <button
-                type="button"
-                class="line-row"
-                data-kind={kinds.get(event.device)}
-                data-from={sideOf(event)}
-                data-event={event.kind}
-                data-related={related.has(event.seq)}
-                aria-pressed={event.seq === selected.seq}
-                aria-label={`${sideOf(event) === "guest" ? "From the guest" : "From the hypervisor"}: ${sentence}`}
-                title={`${formatMoment(event.time)} s, event ${event.seq}: ${sentence}`}
-                onClick={() => model.chooseEvent(event.seq === selected.seq ? undefined : event.seq)}
-              >
-                <span class="line-arrow" aria-hidden="true" />
-                <span class="line-device">{event.device}</span>
-                <span class="line-time">{formatMoment(event.time)}</span>
-                <span class="line-words">{sentence}</span>
-              </button>
-              {before > 0 && <span class="line-between">{before.toLocaleString("en")} others</span>}
+            <li key={place} class="line-place">
+              {row && (
+                <Row
+                  crossing={row}
+                  kind={kinds.get(row.event.device)}
+                  selected={row.event.seq === selected.seq}
+                  related={related.has(row.event.seq)}
+                  onSelect={(seq) => model.chooseEvent(seq)}
+                />
+              )}
             </li>
           );
         })}
-        {Array.from({ length: Math.max(0, ROWS - rows.length) }, (_, at) => (
-          <li key={`empty-${at}`} class="line-place line-empty" aria-hidden="true" />
-        ))}
       </ol>
       <p class="line-count">{counted(model)}</p>
+    </>
+  );
+}
+
+interface RowProps {
+  crossing: Crossing;
+  kind: string | undefined;
+  selected: boolean;
+  /** To the event that is selected. */
+  related: boolean;
+  onSelect: (seq: number | undefined) => void;
+}
+
+function Row({ crossing: { event, before }, kind, selected, related, onSelect }: RowProps) {
+  const sentence = sentenceOf(event);
+  const side = sideOf(event);
+  return (
+    <>
+      <button
+        type="button"
+        class="line-row"
+        data-kind={kind}
+        data-from={side}
+        data-event={event.kind}
+        data-related={related}
+        aria-pressed={selected}
+        aria-label={`${side === "guest" ? "From the guest" : "From the hypervisor"}, ${event.device}: ${sentence}`}
+        title={`${formatMoment(event.time)} s, event ${event.seq}: ${sentence}`}
+        onClick={() => onSelect(selected ? undefined : event.seq)}
+      >
+        <span class="line-arrow" aria-hidden="true" />
+        <span class="line-device">{event.device}</span>
+        <span class="line-time">{formatMoment(event.time)}</span>
+        <span class="line-words">{sentence}</span>
+      </button>
+      {before > 0 && <span class="line-between">{before.toLocaleString("en")} others</span>}
     </>
   );
 }
@@ -74,5 +106,6 @@ function counted({ source, crossings }: SplitModel): string {
   const all = `${summary.next.toLocaleString("en")} crossings so far`;
   if (source.selected.value.seq !== undefined)
     return `${all}. The list stands still at the event that is selected.`;
+  if (crossings.held.value) return `${all}. The list stands still while you are in it.`;
   return `${all}; of those since the last look ${crossings.notListed.value.toLocaleString("en")} are not listed.`;
 }

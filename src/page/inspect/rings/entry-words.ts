@@ -52,6 +52,8 @@ export function ringWords(ring: RingLayout): string {
     [count("set"), "set"],
   ] as const;
   const said = parts.filter(([number]) => number > 0).map(([number, what]) => `${number} ${what}`);
-  const marks = ring.marks.map(({ who, value }) => `the ${who} is at ${value}`);
+  const marks = ring.marks.map(
+    ({ who, name, value }) => `the ${who} ${name === who ? "is" : name} at ${value}`,
+  );
   return `${ring.title}, ${ring.size} entries: ${[...said, ...marks].join(", ") || "nothing in it"}.`;
 }

@@ -25,6 +25,8 @@ export interface Run {
 /** Where somebody is in a ring. */
 export interface Mark {
   who: "driver" | "device";
+  /** Who, in a word or two. */
+  name: string;
   /** The entry: always less than the ring's size. */
   at: number;
   /** As it stands in memory or in the device: free-running, or with its wrap counter. */
@@ -122,8 +124,8 @@ function packedLayout(view: PackedQueueView & { size: number; chains: ChainView[
   }
   return [
     descriptors.ring("packed", "Descriptor ring", [
-      wrapMark(nextAvailable, size, "position: the next descriptor that it takes"),
-      wrapMark(nextUsed, size, "position: where it writes the next used descriptor"),
+      wrapMark("takes next", nextAvailable, size, "position: the next descriptor that it takes"),
+      wrapMark("gives back", nextUsed, size, "position: where it writes the next used descriptor"),
     ]),
     available.ring("avail-bits", "AVAIL bits", []),
     used.ring("used-bits", "USED bits", []),
@@ -165,9 +167,14 @@ class Entries {
 }
 
 function mark(who: Mark["who"], value: number, size: number, means: string): Mark {
-  return { who, at: value % size, value: String(value), means };
+  return { who, name: who, at: value % size, value: String(value), means };
 }
 
-function wrapMark({ offset, wrap }: { offset: number; wrap: boolean }, size: number, means: string): Mark {
-  return { who: "device", at: offset % size, value: `${offset}, wrap counter ${wrap ? 1 : 0}`, means };
+function wrapMark(
+  name: string,
+  { offset, wrap }: { offset: number; wrap: boolean },
+  size: number,
+  means: string,
+): Mark {
+  return { who: "device", name, at: offset % size, value: `${offset} (wrap ${wrap ? 1 : 0})`, means };
 }
