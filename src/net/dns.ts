@@ -87,7 +87,7 @@ export function parseQuery(bytes: Uint8Array): DnsQuery | undefined {
  * The name at `at`: its text, its bytes without compression, and where what follows it begins. Undefined when it is cut short, too
  * long, or its pointers lead nowhere: each has to point to before itself (RFC 1035, 4.1.4: "a prior occurrence").
  */
-function readName(
+export function readName(
   bytes: Uint8Array,
   at: number,
 ): { text: string; bytes: Uint8Array; end: number } | undefined {

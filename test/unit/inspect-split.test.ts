@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { TraceEvent } from "../../src/inspect/types.ts";
-import { chainOfEvent } from "../../src/page/inspect/chain-shown.ts";
+import { decoded, keptBytes, memoryBytes } from "../../src/page/inspect/buffer-bytes.ts";
+import { chainOfEvent, type ChainShown } from "../../src/page/inspect/chain-shown.ts";
 import { choose, ROWS, sideOf } from "../../src/page/inspect/crossings.ts";
 import { hexRows } from "../../src/page/inspect/hex.ts";
 import { LARGEST, SMALLEST, sizeByKey, sizeByPointer } from "../../src/page/inspect/pane-size.ts";
@@ -118,7 +119,13 @@ describe("a chain as the trace has kept it", () => {
       model.chooseEvent(9 * 10 + 8);
       await until(() => source.selected.value.device === "blk0");
       assert.equal(model.chain.value, 11 % 8);
-      const chain = chainOfEvent(model.look.detail.value!, "blk");
+      const chain = chainOfEvent(model.look.detail.value!, (device, queue) => ({
+        device,
+        kind: "blk",
+        queue,
+        queueName: "requestq",
+        negotiated: 0n,
+      }));
       assert.ok(chain, "there is a chain");
       assert.equal(chain.state, "given back, 513 bytes written");
       assert.deepEqual(
@@ -127,6 +134,9 @@ describe("a chain as the trace has kept it", () => {
       );
       assert.deepEqual(chain.buffers[1]?.sample, Uint8Array.of(0x55, 0xaa));
       assert.equal(chain.missing, 0);
+      const [header] = decoded(chain, 0, keptBytes(chain, 0)!);
+      assert.equal(header?.fields.find(({ name }) => name === "sector")?.value, "16");
+      assert.equal(keptBytes(chain, 2), undefined);
     }));
 
   it("the choice of another device is kept while the event is", () =>
@@ -138,6 +148,41 @@ describe("a chain as the trace has kept it", () => {
       await new Promise((resolve) => setTimeout(resolve, 30));
       assert.deepEqual(source.selected.value, { device: "net0", queue: 0 });
     }));
+});
+
+describe("a buffer in memory", () => {
+  const chain: ChainShown = {
+    place: { device: "blk0", kind: "blk", queue: 0, queueName: "requestq", negotiated: 0n },
+    head: 0,
+    state: "",
+    buffers: [
+      { address: 0x1000, length: 16, writable: false, offset: 0, sample: undefined },
+      { address: 0x2000, length: 1 << 20, writable: true, offset: 0, sample: undefined },
+      { address: 0x3000, length: 1, writable: true, offset: 1 << 20, sample: undefined },
+    ],
+    missing: 0,
+    fault: undefined,
+    request: undefined,
+  };
+
+  it("is read with the request that it belongs to, and no more of it than one reads", async () => {
+    const asked: number[][] = [];
+    const memory = (address: number, length: number) => {
+      asked.push([address, length]);
+      return Promise.resolve(address === 0x1000 ? HEADER : new Uint8Array(length));
+    };
+    const shown = await memoryBytes(chain, 1, memory);
+    assert.deepEqual(asked, [
+      [0x2000, 4096],
+      [0x1000, 16],
+    ]);
+    assert.deepEqual(
+      decoded(chain, 1, shown).map(({ title }) => title),
+      ["Data read"],
+    );
+    const [status] = decoded(chain, 2, await memoryBytes(chain, 2, memory));
+    assert.match(status?.fields[0]?.meaning ?? "", /VIRTIO_BLK_S_OK/);
+  });
 });
 
 describe("the inspector's smaller parts", () => {

@@ -15,7 +15,7 @@ export function ChainPanel({ chain, live }: { chain: ChainShown | undefined; liv
         <p class="inspector-hint">Select a chain in the rings, or a crossing of a request.</p>
       </section>
     );
-  const of = `${chain.device} ${chain.queue} ${chain.head}`;
+  const of = `${chain.place.device} ${chain.place.queue} ${chain.head}`;
   const at = opened?.of === of && opened.at < chain.buffers.length ? opened.at : undefined;
   return (
     <section class="chain" aria-label="Chain" data-chain={colourOf(chain.head)}>

@@ -1,6 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
+import { describeEvent } from "../../../inspect/decode/describe.ts";
 import type { TraceStatistics } from "../../../inspect/types.ts";
-import { sentenceOf } from "../event-sentence.ts";
 import type { Inspection } from "../model.ts";
 import { saidSince } from "../voice.ts";
 
@@ -17,7 +17,7 @@ export function InspectorVoice({ inspection }: { inspection: Inspection }) {
     let stale = false;
     inspection.events({ from: event, to: event + 1, limit: 1 }).then(
       ([found]) => {
-        if (!stale && found) setSaid(`${found.device}: ${sentenceOf(found)}`);
+        if (!stale && found) setSaid(describeEvent(found, inspection.summary.peek()?.devices));
       },
       () => undefined, // the machine is gone, and its state says so
     );

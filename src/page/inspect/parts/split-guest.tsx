@@ -1,5 +1,6 @@
+import type { FeatureView } from "../../../inspect/api.ts";
 import type { Inspection } from "../model.ts";
-import { chainOfEvent, chainOfView } from "../chain-shown.ts";
+import { chainOfEvent, chainOfView, type ChainPlace } from "../chain-shown.ts";
 import { chainWith, layoutOf } from "../rings/layout.ts";
 import type { SplitModel } from "../split-model.ts";
 import { ChainPanel } from "./chain-panel.tsx";
@@ -17,10 +18,23 @@ export function SplitGuest({ model, live }: { model: SplitModel; live: Inspectio
   const view = rings?.device === device && rings?.index === queue ? rings : undefined;
   const layout = view && layoutOf(view);
   const choose = (head: number | undefined) => model.chooseChain(head);
+  const placeOf = (name: string, index: number): ChainPlace => {
+    const known = devices.find((other) => other.name === name);
+    const features = live?.deviceViews.value.find((other) => other.name === name)?.features;
+    return {
+      device: name,
+      kind: known?.kind ?? "",
+      queue: index,
+      queueName: known?.queues[index] ?? "",
+      negotiated: negotiated(features),
+    };
+  };
   const detail = model.look.detail.value;
   const chain =
-    (detail && chainOfEvent(detail, traced?.kind)) ??
-    chainOfView(chainWith(view, model.chain.value), device, queue, traced?.kind);
+    (detail && chainOfEvent(detail, placeOf)) ??
+    (device === undefined
+      ? undefined
+      : chainOfView(chainWith(view, model.chain.value), placeOf(device, queue)));
   return (
     <div class="guest" data-kind={traced?.kind}>
       <PlaceChoice
@@ -40,6 +54,15 @@ export function SplitGuest({ model, live }: { model: SplitModel; live: Inspectio
       <ChainPanel chain={chain} live={live} />
       {view && layout && <RingsEntries view={view} rings={layout} />}
     </div>
+  );
+}
+
+/** Bit 32 says that it is not a legacy driver; where nothing is known, as in a recording, it is not taken for one. */
+function negotiated(features: readonly FeatureView[] | undefined): bigint {
+  if (!features) return 1n << 32n;
+  return features.reduce(
+    (bits, feature) => (feature.negotiated ? bits | (1n << BigInt(feature.bit)) : bits),
+    0n,
   );
 }
 

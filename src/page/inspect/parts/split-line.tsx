@@ -1,7 +1,8 @@
+import { describeEvent } from "../../../inspect/decode/describe.ts";
+import type { TracedDevice } from "../../../inspect/types.ts";
 import { Button } from "../../parts/button.tsx";
 import { type Crossing, ROWS, sideOf } from "../crossings.ts";
 import { formatMoment } from "../duration.ts";
-import { sentenceOf } from "../event-sentence.ts";
 import type { SplitModel } from "../split-model.ts";
 
 /** What crosses, as arrows in the direction in which it goes; always as many rows, so that nothing moves. */
@@ -10,7 +11,7 @@ export function SplitLine({ model }: { model: SplitModel }) {
   const rows = crossings.rows.value;
   const selected = source.selected.value;
   const summary = source.summary.value;
-  const kinds = new Map(summary?.devices.map(({ name, kind }) => [name, kind]));
+  const devices = summary?.devices ?? [];
   const related = new Set(look.detail.value?.related.map(({ seq }) => seq));
   const following = selected.seq === undefined;
   return (
@@ -48,7 +49,7 @@ export function SplitLine({ model }: { model: SplitModel }) {
               {row && (
                 <Row
                   crossing={row}
-                  kind={kinds.get(row.event.device)}
+                  devices={devices}
                   selected={row.event.seq === selected.seq}
                   related={related.has(row.event.seq)}
                   onSelect={(seq) => model.chooseEvent(seq)}
@@ -65,34 +66,33 @@ export function SplitLine({ model }: { model: SplitModel }) {
 
 interface RowProps {
   crossing: Crossing;
-  kind: string | undefined;
+  devices: readonly TracedDevice[];
   selected: boolean;
   /** To the event that is selected. */
   related: boolean;
   onSelect: (seq: number | undefined) => void;
 }
 
-function Row({ crossing: { event, before }, kind, selected, related, onSelect }: RowProps) {
-  const sentence = sentenceOf(event);
+function Row({ crossing: { event, before }, devices, selected, related, onSelect }: RowProps) {
+  const sentence = describeEvent(event, devices);
   const side = sideOf(event);
   return (
     <>
       <button
         type="button"
         class="line-row"
-        data-kind={kind}
+        data-kind={devices.find(({ name }) => name === event.device)?.kind}
         data-from={side}
         data-event={event.kind}
         data-related={related}
         aria-pressed={selected}
-        aria-label={`${side === "guest" ? "From the guest" : "From the hypervisor"}, ${event.device}: ${sentence}`}
+        aria-label={`${side === "guest" ? "From the guest" : "From the hypervisor"}: ${sentence}`}
         title={`${formatMoment(event.time)} s, event ${event.seq}: ${sentence}`}
         onClick={() => onSelect(selected ? undefined : event.seq)}
       >
         <span class="line-arrow" aria-hidden="true" />
-        <span class="line-device">{event.device}</span>
-        <span class="line-time">{formatMoment(event.time)}</span>
         <span class="line-words">{sentence}</span>
+        <span class="line-time">{formatMoment(event.time)}</span>
       </button>
       {before > 0 && <span class="line-between">{before.toLocaleString("en")} others</span>}
     </>
