@@ -1,35 +1,28 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { describe, it } from "node:test";
+import { after, before, describe, it } from "node:test";
 import { GuestGoneError } from "../../src/node/index.ts";
-import { boot, until } from "./support.ts";
+import { boot, type Guest, until } from "./support.ts";
 
 void describe("the console", () => {
   for (const transport of ["pci", "mmio"]) {
-    void it(`follows the terminal's size on ${transport}`, async () => {
+    void it(`follows the terminal's size, has named ports and lets the writer go first on ${transport}`, async () => {
       await using guest = await boot(`device=console,transport=${transport}`, {
         terminalSize: { columns: 91, rows: 33 },
       });
       await until(async () => (await guest.sh("stty -F /dev/hvc0 size")) === "33 91", "the size at start");
       guest.machine.resizeTerminal(132, 50);
       await until(async () => (await guest.sh("stty -F /dev/hvc0 size")) === "50 132", "the new size");
+      assert.deepEqual((await guest.sh("cat /sys/class/virtio-ports/*/name")).split("\n").sort(), [
+        "ringside.exec",
+        "ringside.stderr",
+        "ringside.stdout",
+      ]);
+      // The thread that Linux wakes for each piece of output runs after the writer.
+      const niceness = "cut -d ' ' -f 19 /proc/$(pidof khvcd)/stat";
+      await until(async () => (await guest.sh(niceness)) === "19", "the thread's priority");
     });
   }
-
-  void it("has named ports", async () => {
-    await using guest = await boot("");
-    assert.deepEqual((await guest.sh("cat /sys/class/virtio-ports/*/name")).split("\n").sort(), [
-      "ringside.exec",
-      "ringside.stderr",
-      "ringside.stdout",
-    ]);
-  });
-
-  void it("lets the writer go first: the thread that Linux wakes for each piece of output runs after it", async () => {
-    await using guest = await boot("");
-    const niceness = "cut -d ' ' -f 19 /proc/$(pidof khvcd)/stat";
-    await until(async () => (await guest.sh(niceness)) === "19", "the thread's priority");
-  });
 
   void it("loses no byte to a slow terminal", async () => {
     const hash = createHash("sha256");
@@ -100,9 +93,12 @@ EOF`);
   });
 });
 
-void describe("commands in the guest", () => {
+void describe("commands in the guest", { concurrency: 1 }, () => {
+  let guest: Guest;
+  before(async () => (guest = await boot("")));
+  after(() => guest[Symbol.asyncDispose]());
+
   void it("give status, stdout and stderr apart, whatever bytes they are", async () => {
-    await using guest = await boot("");
     const { machine } = guest;
     assert.deepEqual(await machine.run("echo out; echo err >&2; exit 7"), {
       status: 7,
@@ -120,7 +116,6 @@ void describe("commands in the guest", () => {
   });
 
   void it("give megabytes in order, however slowly they are taken", async () => {
-    await using guest = await boot("");
     const hash = createHash("sha256");
     let bytes = 0;
     const status = await guest.machine.exec("head -c 3000000 /dev/urandom | tee /tmp/noise", {
@@ -138,7 +133,6 @@ void describe("commands in the guest", () => {
   });
 
   void it("run one after the other when asked for at once", async () => {
-    await using guest = await boot("");
     const results = await Promise.all([1, 2, 3].map((i) => guest.machine.run(`sleep 0.${4 - i}; echo ${i}`)));
     assert.deepEqual(
       results.map(({ stdout }) => stdout),

@@ -1,12 +1,17 @@
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
-import { boot } from "./support.ts";
+import { after, before, describe, it } from "node:test";
+import { boot, type Guest } from "./support.ts";
 
 const DISK = "/sys/bus/pci/devices/0000:00:02.0";
 
-void describe("PCI in the guest", () => {
+void describe("PCI in the guest", { concurrency: 1 }, () => {
+  let guest: Guest;
+  before(async () => {
+    guest = await boot("device=none&device=console&device=blk,id=first,store=memory,size=8M&device=rng");
+  });
+  after(() => guest[Symbol.asyncDispose]());
+
   void it("brings a device back after remove and rescan", async () => {
-    await using guest = await boot("device=none&device=console&device=blk,id=first,store=memory,size=8M&device=rng");
     const { sh } = guest;
     await sh("echo kept | dd of=/dev/vda bs=512 count=1 conv=sync,fsync 2>/dev/null");
     for (let round = 0; round < 3; round++) {
@@ -19,7 +24,6 @@ void describe("PCI in the guest", () => {
   });
 
   void it("moves a memory BAR where the guest wants it", async () => {
-    await using guest = await boot("device=none&device=console&device=blk,id=first,store=memory,size=8M&device=rng");
     const { sh } = guest;
     const readAt = (offset: number): string =>
       `$(dd if=${DISK}/config bs=1 skip=${offset} count=4 2>/dev/null | hexdump -e '1/4 "%08x"')`;
@@ -49,7 +53,6 @@ void describe("PCI in the guest", () => {
   });
 
   void it("shows the capabilities of a modern virtio device", async () => {
-    await using guest = await boot("device=none&device=console&device=blk,id=first,store=memory,size=8M&device=rng");
     const config = Buffer.from(await guest.sh(`hexdump -ve '1/1 "%02x"' ${DISK}/config`), "hex");
     assert.equal(config.readUInt16LE(0x2c), 0x1af4);
     assert.ok(config[0x08]! >= 1, "revision of a non-transitional device");

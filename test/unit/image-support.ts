@@ -10,10 +10,10 @@ import { packImage } from "../../src/node/image/pack.ts";
 
 /** Waiting in milliseconds, for tests: a fiftieth of what people have. */
 export const QUICK: ImageTiming = {
-  silence: 300,
+  silence: 600,
   backOff: 10,
   longestBackOff: 100,
-  stall: 60,
+  stall: 150,
   tick: 10,
 };
 

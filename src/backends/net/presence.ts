@@ -23,7 +23,9 @@ export class Presence {
 
   /** Calls `gone` once `id` is held by nobody, unless this is disposed of before. */
   watch(id: string, gone: () => void): void {
-    this.#locks?.request(lockOf(id), { mode: "shared", signal: this.#end.signal }, gone).catch(() => undefined);
+    this.#locks
+      ?.request(lockOf(id), { mode: "shared", signal: this.#end.signal }, gone)
+      .catch(() => undefined);
   }
 
   dispose(): void {
