@@ -164,9 +164,13 @@ describe("a ping from one tab to another", { timeout: 3 * bootTimeout }, () => {
     const opened = visitor.waitForEvent("page");
     await walkOf(one.page).getByRole("link", { name: "Open in another tab" }).click();
     const other = await opened;
-    await other.waitForFunction(() => "ringside" in window && window.ringside.state.name === "running", undefined, {
-      timeout: bootTimeout,
-    });
+    await other.waitForFunction(
+      () => "ringside" in window && window.ringside.state.name === "running",
+      undefined,
+      {
+        timeout: bootTimeout,
+      },
+    );
     assert.equal(await step(other), 5);
     await seen(one.page);
     await next(one.page, 3);
