@@ -28,4 +28,7 @@ export type {
 export type { WireCounters, WireStatus } from "../backends/net/wire.ts";
 export type { Member } from "../net/relay-protocol.ts";
 export { DiskError } from "../backends/disk/errors.ts";
+export type { Debugger } from "../machine/debugger.ts";
+export type { Observer, VirtioEvent } from "../virtio/observer.ts";
+export type { DeviceView, QueueView } from "../virtio/view/types.ts";
 export type { ConsoleSink } from "../virtio/console.ts";

@@ -5,6 +5,7 @@ import type { BlockConfig, MachineConfig } from "../config/types.ts";
 import { type ExecOptions, GuestGoneError } from "../machine/agent.ts";
 import { checkFits } from "../machine/fits.ts";
 import type { AttachOptions, DetachOptions } from "../machine/hot-plug.ts";
+import type { Debugger } from "../machine/debugger.ts";
 import type { ImageManifest } from "../machine/image.ts";
 import {
   type DeviceDescription,
@@ -17,6 +18,7 @@ import {
 import type { Wire, WireStatus } from "../backends/net/wire.ts";
 import type { ConsoleSink } from "../virtio/console.ts";
 import type { Observer } from "../virtio/observer.ts";
+import type { DeviceView, QueueView } from "../virtio/view/types.ts";
 import { type CaptureStatus, type FileCapture, openCapture } from "./capture.ts";
 import { checkFilesOnce } from "./disk-files.ts";
 import { costBetween } from "../inspect/cost.ts";
@@ -248,9 +250,39 @@ export class OpenMachine {
     return this.#machine.powerOff(options);
   }
 
+  /** Stops the guest where it is, at once; its clock stands still, too. */
+  pause(): void {
+    this.#machine.pause();
+  }
+
+  /** Lets the guest go on, also one that a breakpoint or a step has stopped. */
+  resume(): void {
+    this.#machine.resume();
+  }
+
+  /** Breakpoints on what crosses the line, and steps from there: see {@link Debugger}. */
+  get debugger(): Debugger {
+    return this.#machine.debugger;
+  }
+
   /** What runs on which transport. */
   describe(): DeviceDescription[] {
     return this.#machine.describe();
+  }
+
+  /** What the devices are now: status, features, registers, queues and backends. Changes nothing. */
+  inspect(): DeviceView[] {
+    return this.#machine.inspect();
+  }
+
+  /** A queue's rings in guest memory; undefined when there is no such queue, or it is not enabled, or the machine is off. */
+  inspectQueue(device: string, queue: number): QueueView | undefined {
+    return this.#machine.inspectQueue(device, queue);
+  }
+
+  /** A copy of `length` bytes of guest memory from physical address `address` on; less at its end, none while the machine is off. */
+  readMemory(address: number, length: number): Uint8Array {
+    return this.#machine.readMemory(address, length);
   }
 
   counters(): MachineCounters {

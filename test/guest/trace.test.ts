@@ -1,21 +1,56 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, it } from "node:test";
+import { after, before, describe, it } from "node:test";
 import { PerfettoWriter } from "../../src/inspect/file/perfetto.ts";
 import { RecordingReader } from "../../src/inspect/file/recording-reader.ts";
 import type { TraceEvent } from "../../src/inspect/types.ts";
 import { checkTraceEvents, type Row } from "../unit/trace-event-format.ts";
-import { boot, temporaryFolder } from "./support.ts";
+import type { VirtioEvent } from "../../src/node/index.ts";
+import { boot, type Guest, temporaryFolder, within } from "./support.ts";
 
 const folder = temporaryFolder();
 
-describe("a recording of a run", () => {
-  it("has the boot and a command, whole, with what the command cost", async () => {
-    const path = join(folder, "run.ringside");
-    await using guest = await boot("memory=128M&device=blk,id=data,store=memory,size=8M,transport=mmio", {
+describe("a machine that a program looks into", () => {
+  const path = join(folder, "run.ringside");
+  let guest: Guest;
+  before(async () => {
+    guest = await boot("memory=128M&device=blk,id=data,store=memory,size=8M,transport=mmio", {
       record: { path },
     });
+  });
+  after(() => guest[Symbol.asyncDispose]());
+
+  it("stops at a chain, shows the rings and the bytes there, and goes on after a step", async () => {
+    const { machine } = guest;
+    const stop = (): Promise<VirtioEvent | undefined> =>
+      within(new Promise((resolve) => (machine.debugger.onStop = resolve)), "a stop");
+    machine.debugger.breakOn(({ type, device }) => type === "chain" && device === "blk data");
+    let stopped = stop();
+    const read = machine.run("dd if=/dev/vda of=/dev/null bs=512 count=1 iflag=direct");
+    const event = await stopped;
+    assert.ok(event?.type === "chain", JSON.stringify(event?.type));
+    assert.equal(machine.state.name, "paused");
+
+    const device = machine.inspect().find(({ name }) => name === "blk data")!;
+    assert.equal(device.queues[event.queue]!.inFlight, 1);
+    const queue = machine.inspectQueue("blk data", event.queue)!;
+    const chain = queue.chains.find(({ head }) => head === event.head)!;
+    assert.equal(chain.state, "in flight");
+    const header = chain.buffers[0]!;
+    const type = new DataView(machine.readMemory(header.address, header.length).buffer).getUint32(0, true);
+    assert.equal(type, 0, "VIRTIO_BLK_T_IN");
+
+    machine.debugger.breakOn(undefined);
+    stopped = stop();
+    machine.debugger.step((next) => next.type === "used" && next.device === "blk data");
+    assert.equal((await stopped)?.type, "used");
+    machine.debugger.onStop = undefined;
+    machine.resume();
+    assert.equal((await read).status, 0);
+  });
+
+  it("its recording has the boot and a command, whole, with what the command cost", async () => {
     const { machine, messages } = guest;
     const command = "dd if=/dev/vda of=/dev/null bs=64k count=16";
     const { status, milliseconds, instructions, devices } = await machine.account(command);

@@ -1,0 +1,3 @@
+import { testHalf } from "./half.ts";
+
+await testHalf(0);
