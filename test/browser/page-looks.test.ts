@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { cutOff, lowContrast } from "./looks.ts";
 import { Site, bootTimeout, output } from "./support.ts";
 
 const link = "device=blk,id=home,store=memory,size=64M";
@@ -79,61 +80,3 @@ describe("how the page looks", { timeout: 4 * bootTimeout }, () => {
     await watched.close();
   });
 });
-
-/** Controls and words that are not wholly in the window, and a page that is wider than the window. */
-function cutOff(): string[] {
-  const found: string[] = [];
-  const root = document.documentElement;
-  if (root.scrollWidth > innerWidth)
-    found.push(`the page is ${root.scrollWidth} px wide, the window ${innerWidth}`);
-  const scope = document.querySelector("dialog[open]") ?? document.body;
-  for (const element of scope.querySelectorAll(
-    "button, a:not(.skip-link), input, select, .state-words, .device-panel",
-  )) {
-    const box = element.getBoundingClientRect();
-    if (box.width === 0) continue;
-    if (box.left < -0.5 || box.right > innerWidth + 0.5) {
-      found.push(`${element.className} from ${box.left} to ${box.right}`);
-    }
-  }
-  return found;
-}
-
-/** Texts with a contrast below 4.5 to 1 (WCAG 2, 1.4.3), against the nearest ground that is painted. */
-function lowContrast(): string[] {
-  const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true })!;
-  const colour = (text: string) => {
-    canvas.clearRect(0, 0, 1, 1);
-    canvas.fillStyle = text;
-    canvas.fillRect(0, 0, 1, 1);
-    return [...canvas.getImageData(0, 0, 1, 1).data] as [number, number, number, number];
-  };
-  const luminance = (rgb: number[]) => {
-    const [r, g, b] = rgb.map((value) => {
-      const share = value / 255;
-      return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
-    }) as [number, number, number];
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const found: string[] = [];
-  for (const element of document.body.querySelectorAll<HTMLElement>(
-    "p, h1, h2, button, a, kbd, code, mark, span",
-  )) {
-    const text = [...element.childNodes].some(
-      (node) => node.nodeType === 3 && node.textContent!.trim() !== "",
-    );
-    const style = getComputedStyle(element);
-    const disabled = element.closest(":disabled") !== null;
-    if (!text || disabled || style.visibility === "hidden" || element.closest(".xterm")) continue;
-    let ground: [number, number, number, number] = [0, 0, 0, 0];
-    for (let at: HTMLElement | null = element; at && ground[3] < 255; at = at.parentElement) {
-      ground = colour(getComputedStyle(at).backgroundColor);
-    }
-    const [light, dark] = [luminance(colour(style.color).slice(0, 3)), luminance(ground.slice(0, 3))].sort(
-      (a, b) => b - a,
-    );
-    const contrast = (light! + 0.05) / (dark! + 0.05);
-    if (contrast < 4.5) found.push(`“${element.innerText}”: ${contrast.toFixed(2)}`);
-  }
-  return found;
-}

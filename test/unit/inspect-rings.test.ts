@@ -1,10 +1,26 @@
 /** A queue's rings as they are drawn: what is where, whose it is, and what a pointer is over. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import fc from "fast-check";
 import type { ChainView, PackedEntry, QueueView } from "../../src/inspect/api.ts";
 import { entryWords, ringWords } from "../../src/page/inspect/rings/entry-words.ts";
-import { BANDS, entryAt, sectors, separators } from "../../src/page/inspect/rings/geometry.ts";
+import {
+  annulus,
+  BANDS,
+  entryAt,
+  link,
+  markAt,
+  numbered,
+  sectors,
+  separators,
+  triangle,
+} from "../../src/page/inspect/rings/geometry.ts";
 import { chainWith, layoutOf, type RingLayout, type Run } from "../../src/page/inspect/rings/layout.ts";
+import { legendOf } from "../../src/page/inspect/rings/legend.ts";
+import { queueView } from "../../src/virtio/view/queue-view.ts";
+import { Driver } from "./driver/driver.ts";
+import { HoldDevice } from "./driver/hold-device.ts";
+import { FakeMemory } from "./driver/memory.ts";
 
 const SIZE = 8;
 const NO_FEATURES = { packed: false, eventIdx: true, indirect: true, inOrder: false };
@@ -206,5 +222,88 @@ describe("circles", () => {
     assert.ok(width(sectors([run(8)], 8, band!)) > 0, "it has a length");
     assert.equal(separators(1024, band!), "");
     assert.equal(separators(64, band!).match(/M/g)?.length, 64);
+  });
+});
+
+describe("the legend of the rings", () => {
+  const words = (view: QueueView) =>
+    legendOf(view, layoutOf(view)).map(({ title, address, wishes }) =>
+      [title, address, ...wishes.map(({ words }) => words)].join(" "),
+    );
+
+  it("says where each area is, and from where on each side wants to be told", () => {
+    assert.deepEqual(words(split()), [
+      "Descriptor table 4096",
+      "Available ring 8192 used_event 65535",
+      "Used ring 12288 avail_event 0",
+    ]);
+  });
+
+  it("without event indices it has the flags", () => {
+    const view = split();
+    assert.equal(view.layout, "split");
+    view.available.usedEvent = view.used.availEvent = undefined;
+    view.available.flags = 1;
+    assert.deepEqual(words(view).slice(1), ["Available ring 8192 no interrupts", "Used ring 12288 kicks"]);
+  });
+
+  it("of a packed ring it has the event suppression structures", () => {
+    const view = packed();
+    assert.equal(view.layout, "packed");
+    view.driverEvent = { address: 16n, flags: 2, offset: 5, wrap: true };
+    view.deviceEvent = { address: 32n, flags: 1, offset: 0, wrap: false };
+    assert.deepEqual(
+      legendOf(view, layoutOf(view)).map(({ wishes }) => wishes.map(({ words }) => words).join()),
+      ["", "interrupts at 5 (wrap 1)", "no kicks"],
+    );
+  });
+});
+
+describe("rings of a guest with every byte random", () => {
+  it("are drawn and put into words: nothing throws, and every length is a number", () => {
+    fc.assert(
+      fc.property(
+        fc.integer(),
+        fc.boolean(),
+        fc.constantFrom(2, 16, 256),
+        fc.boolean(),
+        (seed, isPacked, size, kicks) => {
+          const memory = new FakeMemory(1 << 16);
+          const device = new HoldDevice({ size, packed: isPacked });
+          const driver = Driver.start(device, { memory });
+          void driver.request(0, [{ address: 0x100, length: 1 }], "direct");
+          let state = seed >>> 0;
+          for (let i = 0; i < memory.u32.length; i++)
+            memory.u32[i] = state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+          if (kicks) device.kick(0);
+          const view = queueView(device, 0)!;
+          const rings = layoutOf(view);
+          const drawn: string[] = [];
+          for (const [band, ring] of rings.entries()) {
+            const where = BANDS[band]!;
+            assert.ok(ringWords(ring).length > 0, "the ring is put into words");
+            drawn.push(annulus(where), separators(size, where), sectors(ring.runs, size, where));
+            for (const { at } of ring.marks) {
+              assert.ok(at >= 0 && at < size, `a mark at ${at} of ${size}`);
+              drawn.push(triangle(at, size, where, true), markAt(at, size, where, false).join(" "));
+            }
+            for (const { from, count } of ring.runs)
+              assert.ok(from >= 0 && from + count <= size, `a run of ${count} from ${from} of ${size}`);
+            for (let at = 0; at < size; at++) assert.match(entryWords(view, ring, at), /entry \d+/);
+          }
+          for (const { head } of view.chains) {
+            const places = chainWith(view, head)!.descriptors;
+            for (const at of places) {
+              assert.ok(at < size, `descriptor ${at} of ${size}`);
+              drawn.push(link({ at, band: BANDS[0]! }, { at: places[0]!, band: BANDS[1]! }, size));
+            }
+          }
+          assert.ok(!/NaN|Infinity|undefined/.test(drawn.join()), "every length is a number");
+          assert.equal(legendOf(view, rings).length, rings.length);
+          assert.equal(numbered(size).length, Math.min(size, 8));
+        },
+      ),
+      { numRuns: 40 },
+    );
   });
 });

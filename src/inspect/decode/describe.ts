@@ -38,12 +38,11 @@ export function describeEvent(event: TraceEvent, devices: readonly TracedDevice[
     case "kick":
       return `The driver kicks ${queueName(event.queue, device)} of ${of}`;
     case "chain": {
-      const what = chainSummary(roleOf(event.queue, of, device), event);
+      const what = describeContent(event, devices);
       return `The device takes chain ${event.head} of ${queueName(event.queue, device)} of ${of}${after(what)}`;
     }
     case "used": {
-      const role = roleOf(event.queue, of, device);
-      const what = answerSummary(role, event.sample.subarray(0, event.written), event.written);
+      const what = describeContent(event, devices);
       const written = `${count(event.written, "byte")} written`;
       return `The device gives chain ${event.head} of ${queueName(event.queue, device)} of ${of} back, ${written}${after(what)}`;
     }
@@ -65,6 +64,17 @@ export function describeEvent(event: TraceEvent, devices: readonly TracedDevice[
     case "violation":
       return `The driver of ${of} breaks section ${event.rule}: ${event.what}`;
   }
+}
+
+/** What a chain asks for, or what the device has answered: the end of the event's sentence; undefined: nobody knows. */
+export function describeContent(
+  event: Extract<TraceEvent, { kind: "chain" | "used" }>,
+  devices: readonly TracedDevice[] = [],
+): string | undefined {
+  const device = devices.find(({ name }) => name === event.device);
+  const role = roleOf(event.queue, event.device, device);
+  if (event.kind === "chain") return chainSummary(role, event);
+  return answerSummary(role, event.sample.subarray(0, event.written), event.written);
 }
 
 function describeStatus(from: number, to: number, of: string): string {

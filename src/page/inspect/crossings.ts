@@ -3,14 +3,19 @@ import type { TraceEvent } from "../../inspect/types.ts";
 import { Latest } from "./latest.ts";
 import type { TraceSource } from "./source.ts";
 
-/** A crossing in the list; `before`: events between it and the row before it that are not in the list. */
+/** A crossing in the list. */
 export interface Crossing {
   event: TraceEvent;
+  /** Events between it and the row before it that are not in the list. */
   before: number;
+  /** It has just crossed, and so few with it that each can be seen to. */
+  fresh: boolean;
 }
 
 /** Rows of the list: always as many places. */
 export const ROWS = 12;
+/** Of so many new ones at most each is shown to cross. */
+const MOST_FRESH = 4;
 /** Milliseconds between two questions to the trace. */
 const REST = 100;
 /** Of the requests that an event belongs to. */
@@ -90,7 +95,7 @@ export class Crossings {
     if (next > from) {
       const listed = events.filter(({ seq }) => seq >= from).length;
       this.#seen = { start, next };
-      this.#show(spaced(events), next - from - listed);
+      this.#show(spaced(events, next - from <= MOST_FRESH ? from : next), next - from - listed);
     } else this.#show(spaced(events), this.notListed.peek());
   }
 
@@ -127,9 +132,11 @@ export function choose(
   return [...chosen.values()].sort((a, b) => a.seq - b.seq);
 }
 
-function spaced(events: readonly TraceEvent[]): Crossing[] {
+/** @param freshFrom events from this number on have just crossed */
+function spaced(events: readonly TraceEvent[], freshFrom = Infinity): Crossing[] {
   return events.map((event, at) => ({
     event,
     before: at === 0 ? 0 : event.seq - events[at - 1]!.seq - 1,
+    fresh: event.seq >= freshFrom,
   }));
 }

@@ -2,6 +2,7 @@ import { batch, effect, signal, untracked } from "@preact/signals";
 import type { TraceSummary } from "../../inspect/types.ts";
 import { Crossings } from "./crossings.ts";
 import { EventLook } from "./event-look.ts";
+import { NewestRequest } from "./newest-request.ts";
 import type { TraceSource } from "./source.ts";
 
 /** What the split view shows besides the trace itself: which chain, which event. */
@@ -9,6 +10,7 @@ export class SplitModel {
   readonly source: TraceSource;
   readonly crossings: Crossings;
   readonly look: EventLook;
+  readonly newest: NewestRequest;
   /** Head of the chain that is selected in the rings. */
   readonly chain = signal<number | undefined>(undefined);
   readonly #ends: (() => void)[];
@@ -19,6 +21,7 @@ export class SplitModel {
     this.source = source;
     this.crossings = new Crossings(source);
     this.look = new EventLook(source);
+    this.newest = new NewestRequest(source);
     this.#ends = [
       effect(() => {
         const summary = source.summary.value;
@@ -63,6 +66,7 @@ export class SplitModel {
     for (const end of this.#ends) end();
     this.crossings.dispose();
     this.look.dispose();
+    this.newest.dispose();
   }
 
   /** The rings and the chain of the event that was selected, once. */

@@ -1,8 +1,20 @@
 import { useState } from "preact/hooks";
 import type { QueueView } from "../../../inspect/api.ts";
 import { entryWords, ringWords } from "../rings/entry-words.ts";
-import { annulus, BANDS, entryAt, HALF, link, sectors, separators, triangle } from "../rings/geometry.ts";
-import { chainWith, colourOf, type RingLayout, type Run } from "../rings/layout.ts";
+import {
+  annulus,
+  BANDS,
+  entryAt,
+  HALF,
+  link,
+  markAt,
+  numbered,
+  sectors,
+  separators,
+  triangle,
+} from "../rings/geometry.ts";
+import { chainWith, colourOf, type Mark, type RingLayout, type Run } from "../rings/layout.ts";
+import { RingsLegend } from "./rings-legend.tsx";
 
 export interface DrawingProps {
   view: QueueView;
@@ -70,9 +82,12 @@ export function RingsDrawing({ view, rings, chain, onChain }: DrawingProps) {
             })}
           />
         )}
+        <Numbers size={size} />
         <Middle view={view} />
       </svg>
-      <figcaption class="rings-caption">{current ? words : <Legend rings={rings} />}</figcaption>
+      <figcaption class="rings-caption">
+        {current ? words : <RingsLegend view={view} rings={rings} />}
+      </figcaption>
     </figure>
   );
 }
@@ -97,13 +112,36 @@ function Ring({ ring, band, chain }: { ring: RingLayout; band: number; chain: nu
         );
       })}
       <path class="ring-separators" d={separators(size, where)} />
-      {marks.map(({ who, at, means }) => (
-        <path
-          key={`${who} ${means}`}
-          class="ring-mark"
-          data-who={who}
-          d={triangle(at, size, where, who === "driver")}
-        />
+      {marks.map((mark) => (
+        <MarkSign key={`${mark.who} ${mark.means}`} mark={mark} size={size} band={band} />
+      ))}
+    </g>
+  );
+}
+
+/** A triangle at the entry, with its number: the driver's outside, the device's inside. */
+function MarkSign({ mark, size, band }: { mark: Mark; size: number; band: number }) {
+  const { who, at } = mark;
+  const outside = who === "driver";
+  const [x, y] = markAt(at, size, BANDS[band]!, outside);
+  return (
+    <g class="ring-sign" data-who={who}>
+      <path class="ring-mark" d={triangle(at, size, BANDS[band]!, outside)} />
+      <text class="ring-index" x={x.toFixed(1)} y={y.toFixed(1)}>
+        {at}
+      </text>
+    </g>
+  );
+}
+
+/** The numbers of some entries, around the outermost ring. */
+function Numbers({ size }: { size: number }) {
+  return (
+    <g class="ring-numbers" aria-hidden="true">
+      {numbered(size).map(({ at, x, y }) => (
+        <text key={at} x={x.toFixed(1)} y={y.toFixed(1)}>
+          {at}
+        </text>
       ))}
     </g>
   );
@@ -155,24 +193,6 @@ function Middle({ view }: { view: QueueView }) {
         </tspan>
       ))}
     </text>
-  );
-}
-
-/** What the rings are from the outside inwards, and where the two are in them. */
-function Legend({ rings }: { rings: readonly RingLayout[] }) {
-  return (
-    <ol class="rings-legend">
-      {rings.map(({ id, title, marks }) => (
-        <li key={id}>
-          <span class="rings-title">{title}</span>
-          {marks.map(({ who, name, value, means }) => (
-            <span key={`${who} ${means}`} class="rings-mark" data-who={who} title={`The ${who}'s ${means}`}>
-              {name} {value}
-            </span>
-          ))}
-        </li>
-      ))}
-    </ol>
   );
 }
 

@@ -28,6 +28,7 @@ export function SplitDevices({ model, live }: { model: SplitModel; live: Inspect
             device={device}
             view={views.get(device.name)}
             counted={statistics.get(device.name)}
+            gone={live && views.size > 0 && !views.has(device.name)}
             selected={device.name === selected}
             onSelect={() => model.choose(device.name, 0)}
           />
@@ -41,14 +42,16 @@ interface DeviceSideProps {
   device: TracedDevice;
   view: DeviceView | undefined;
   counted: DeviceStatistics | undefined;
+  /** The machine does not have it any more. */
+  gone: boolean | undefined;
   selected: boolean;
   onSelect: () => void;
 }
 
-function DeviceSide({ device, view, counted, selected, onSelect }: DeviceSideProps) {
+function DeviceSide({ device, view, counted, gone, selected, onSelect }: DeviceSideProps) {
   const { name, kind, transport } = device;
   return (
-    <li class="device-side" data-kind={kind} data-selected={selected}>
+    <li class="device-side" data-kind={kind} data-selected={selected} data-gone={gone}>
       <button type="button" class="device-side-name" aria-pressed={selected} onClick={onSelect}>
         <span class="device-side-title">{name}</span>
         <span class="device-side-place">
@@ -60,6 +63,7 @@ function DeviceSide({ device, view, counted, selected, onSelect }: DeviceSidePro
         <span>kicks {formatCount(counted?.kicks ?? 0)}</span>
         <span>interrupts {formatCount(counted?.interrupts ?? 0)}</span>
       </p>
+      {gone && <p class="device-gone">Detached: only what it did is left.</p>}
       {view && <DeviceStatus view={view} />}
       {view && selected && (
         <>

@@ -71,5 +71,8 @@ function why(live: Inspection | undefined, device: string | undefined, queue: nu
     return "This is a recording: what the rings held is not in it. Each chain that the device took is; select an event.";
   if (!live.live.value) return "There is no machine whose rings could be read.";
   if (device === undefined) return "The machine has no device.";
+  const { value: views } = live.deviceViews;
+  if (views.length > 0 && !views.some(({ name }) => name === device))
+    return `${device} was detached: its rings are the guest's memory again.`;
   return `Queue ${queue} of ${device} is not enabled: no driver has set it up.`;
 }

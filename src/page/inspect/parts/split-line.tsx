@@ -3,10 +3,12 @@ import type { TracedDevice } from "../../../inspect/types.ts";
 import { Button } from "../../parts/button.tsx";
 import { type Crossing, ROWS, sideOf } from "../crossings.ts";
 import { formatMoment } from "../duration.ts";
+import type { Inspection } from "../model.ts";
 import type { SplitModel } from "../split-model.ts";
+import { SplitRequest } from "./split-request.tsx";
 
 /** What crosses, as arrows in the direction in which it goes; always as many rows, so that nothing moves. */
-export function SplitLine({ model }: { model: SplitModel }) {
+export function SplitLine({ model, live }: { model: SplitModel; live: Inspection | undefined }) {
   const { source, crossings, look } = model;
   const rows = crossings.rows.value;
   const selected = source.selected.value;
@@ -16,6 +18,7 @@ export function SplitLine({ model }: { model: SplitModel }) {
   const following = selected.seq === undefined;
   return (
     <>
+      <SplitRequest model={model} live={live} />
       <div class="line-options">
         <label class="check">
           <input
@@ -73,7 +76,7 @@ interface RowProps {
   onSelect: (seq: number | undefined) => void;
 }
 
-function Row({ crossing: { event, before }, devices, selected, related, onSelect }: RowProps) {
+function Row({ crossing: { event, before, fresh }, devices, selected, related, onSelect }: RowProps) {
   const sentence = describeEvent(event, devices);
   const side = sideOf(event);
   return (
@@ -90,7 +93,7 @@ function Row({ crossing: { event, before }, devices, selected, related, onSelect
         title={`${formatMoment(event.time)} s, event ${event.seq}: ${sentence}`}
         onClick={() => onSelect(selected ? undefined : event.seq)}
       >
-        <span class="line-arrow" aria-hidden="true" />
+        <span key={event.seq} class="line-arrow" data-fresh={fresh} aria-hidden="true" />
         <span class="line-words">{sentence}</span>
         <span class="line-time">{formatMoment(event.time)}</span>
       </button>

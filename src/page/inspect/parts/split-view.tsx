@@ -26,7 +26,7 @@ export function SplitView({ desk }: { desk: InspectorDesk }) {
           <h2>The line</h2>
           <p>All that passes between the two: register accesses, kicks, interrupts.</p>
         </header>
-        <SplitLine model={model} />
+        <SplitLine model={model} live={live} />
       </section>
       <section class="split-devices" aria-label="Hypervisor">
         <header class="split-side">

@@ -6,8 +6,8 @@ export interface Band {
   outer: number;
 }
 
-/** The drawing is as wide and as high as twice this. */
-export const HALF = 200;
+/** The drawing is as wide and as high as twice this: numbers stand around the outermost ring. */
+export const HALF = 212;
 /** From the outermost ring inwards; between them is room for the marks. */
 export const BANDS: readonly Band[] = [
   { inner: 158, outer: 186 },
@@ -16,6 +16,12 @@ export const BANDS: readonly Band[] = [
 ];
 /** Beyond so many entries the lines between them would hide them. */
 export const MOST_SEPARATED = 128;
+/** So many entries at most have their numbers around the drawing. */
+const MOST_NUMBERS = 8;
+/** From the outermost ring to their middle. */
+const NUMBERS_OUT = 14;
+/** From a mark to the middle of its number, along the ring. */
+const BESIDE = 18;
 /** A run is drawn at least so wide, whatever its part of the ring. */
 const LEAST_WIDTH = 3;
 
@@ -56,6 +62,23 @@ export function triangle(at: number, size: number, { inner, outer }: Band, outsi
   const [tip, base] = outside ? [outer + 2, outer + 13] : [inner - 2, inner - 13];
   const half = 6 / base;
   return `M${point(angle, tip)}L${point(angle - half, base)}L${point(angle + half, base)}Z`;
+}
+
+/** Where the number of a mark stands: beyond its triangle's base, or, where the rings are close, beside it. */
+export function markAt(at: number, size: number, { inner, outer }: Band, outside: boolean): [number, number] {
+  const angle = angleOf(at + 0.5, size);
+  const radius = outside ? outer + 8 : inner - 8;
+  return polar(angle + BESIDE / radius, radius);
+}
+
+/** Entries whose numbers stand around the drawing, and where: all of a small ring, of a large one eight. */
+export function numbered(size: number): { at: number; x: number; y: number }[] {
+  const count = Math.min(size, MOST_NUMBERS);
+  return Array.from({ length: count }, (_, i) => {
+    const at = Math.floor((i * size) / count);
+    const [x, y] = polar(angleOf(at + 0.5, size), BANDS[0]!.outer + NUMBERS_OUT);
+    return { at, x, y };
+  });
 }
 
 /** From the middle of one entry's band to that of another, bent towards the middle of the rings. */
