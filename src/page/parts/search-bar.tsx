@@ -1,5 +1,5 @@
 import { signal, type Signal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import type { SearchMatches, TerminalView } from "../terminal/terminal.ts";
 import { Button } from "./button.tsx";
 
@@ -20,7 +20,11 @@ export class SearchModel {
 export function SearchBar({ model, terminal }: { model: SearchModel; terminal: TerminalView }) {
   const field = useRef<HTMLInputElement>(null);
   const asked = model.asked.value;
-  useEffect(() => field.current?.select(), [asked]);
+  // Not later: what is typed right after the key that opens it is not for the guest.
+  useLayoutEffect(() => {
+    field.current?.focus();
+    field.current?.select();
+  }, [asked]);
 
   if (!model.open.value) return null;
   const term = model.term.value;
