@@ -28,9 +28,11 @@ export function cutOff(): string[] {
     );
     if (!hasWords || element.clientWidth <= 1 || element.closest(".xterm, .unseen, .button-label, select"))
       continue;
-    const { overflowX, overflowY } = getComputedStyle(element);
+    const { overflowX, overflowY, fontSize } = getComputedStyle(element);
     const wide = element.scrollWidth > element.clientWidth + 1 && /hidden|clip/.test(overflowX);
-    const high = element.scrollHeight > element.clientHeight + 1 && /hidden|clip/.test(overflowY);
+    // Less than half a line is what letters have above and below them.
+    const over = element.scrollHeight - element.clientHeight;
+    const high = over > parseFloat(fontSize) / 2 && /hidden|clip/.test(overflowY);
     // Whoever points at it, or has it read, gets all of it.
     if ((wide || high) && !element.closest("[title]"))
       found.push(`“${element.innerText.slice(0, 60)}” is cut off in ${element.className || element.tagName}`);

@@ -78,7 +78,11 @@ describe("the inspector", { timeout: 4 * bootTimeout }, () => {
     await rows("kick").first().waitFor();
     await rows("chain").filter({ hasText: "transmitq" }).first().waitFor();
     await rows("interrupt").first().waitFor();
-    assert.match(await rows("kick").first().innerText(), /The driver kicks queue 1 \(transmitq.*of console/s);
+    assert.match(
+      (await rows("kick").first().getAttribute("aria-label"))!,
+      /^From the guest: The driver kicks queue 1 \(transmitq.*of console/,
+    );
+    assert.match(await rows("kick").first().innerText(), /^Kick\s+console\s.*queue 1, transmitq/s);
     await watched.shows("one two");
     await inspector.getByText("Only console").click();
   });
@@ -168,7 +172,26 @@ describe("the inspector", { timeout: 4 * bootTimeout }, () => {
     );
   });
 
+  it("a disk that comes is there with its rings, and one that goes is said to be gone", async () => {
+    await inspector.getByRole("button", { name: "Go on", exact: true }).click();
+    await watched.reaches("running");
+    await page.evaluate(() => window.ringside.attach("blk,id=late,store=memory,size=8M"));
+    const late = devices().filter({ hasText: "blk late" });
+    await late.locator('.status-step[data-set="true"]', { hasText: "DRIVER_OK" }).waitFor();
+    await choose("blk late");
+    const rings = inspector.locator(".rings-drawing");
+    await rings.waitFor();
+    await page.evaluate(() => window.ringside.detach("late"));
+    await late.getByText("Detached").waitFor();
+    await inspector.getByText("blk late was detached").waitFor();
+    assert.equal(await rings.count(), 0);
+    await choose("blk home");
+    await rings.waitFor();
+  });
+
   it("closing it lets a machine that stands still go on, and ends the inspection", async () => {
+    await inspector.getByRole("button", { name: "Pause", exact: true }).click();
+    await watched.reaches("paused");
     await button("Close the inspector").click();
     assert.equal(await inspector.count(), 0);
     assert.equal(await focused(), "Inspect");
@@ -225,7 +248,7 @@ describe("the inspector", { timeout: 4 * bootTimeout }, () => {
     const [download] = await Promise.all([page.waitForEvent("download"), button("Save recording").click()]);
     const path = await download.path();
     await button("Power off").click();
-    await watched.reaches("off");
+    await watched.reaches("halted");
     await inspector.locator(".recording-picker").setInputFiles(path);
     await inspector.getByText("This is the recording").waitFor();
     await inspector.getByText("This is a recording: what the rings held is not in it.").waitFor();
@@ -241,4 +264,66 @@ describe("the inspector", { timeout: 4 * bootTimeout }, () => {
     await button("Close the inspector").click();
     await watched.close();
   });
+});
+
+/** Disks of 8 MiB, by how they are plugged in. */
+const DISKS = [
+  { id: "mmio-packed", options: "transport=mmio,packed=on", layout: "packed" },
+  { id: "mmio-legacy", options: "transport=mmio-legacy", layout: "split" },
+  { id: "transitional", options: "transport=pci-transitional", layout: "split" },
+  { id: "pci-packed", options: "packed=on", layout: "packed" },
+] as const;
+
+describe("the inspector, for each transport and ring", { timeout: 3 * bootTimeout }, () => {
+  let site: Site;
+  let watched: WatchedPage;
+  let inspector: Locator;
+  before(async () => {
+    site = await Site.start();
+    const disks = DISKS.map(({ id, options }) => `device=blk,id=${id},store=memory,size=8M,${options}`);
+    watched = await site.open(`memory=96M&${disks.join("&")}`, { viewport: { width: 1440, height: 900 } });
+    inspector = watched.page.getByRole("complementary", { name: "Inspector" });
+    await watched.reaches("running");
+    await watched.page.getByRole("button", { name: "Inspect", exact: true }).click();
+    await inspector.getByRole("tab", { name: "Rings", selected: true }).waitFor();
+  });
+  after(() => site.dispose());
+
+  for (const { id, options, layout } of DISKS)
+    it(`${options}: status, rings, registers, and a request from descriptors to interrupt`, async () => {
+      const transport = /transport=([\w-]+)/.exec(options)?.[1] ?? "pci";
+      const name = `blk ${id}`;
+      await inspector.locator(".place-choice select").first().selectOption(name);
+      const device = inspector.locator(".device-side", { hasText: name });
+      await device.locator('.status-step[data-set="true"]', { hasText: "DRIVER_OK" }).waitFor();
+      await device.locator(".device-side-place", { hasText: transport }).waitFor();
+      await watched.exec(
+        `dd if=/dev/$(grep -lx ${id} /sys/block/vd*/serial | cut -d/ -f4) of=/dev/null bs=4k count=40`,
+      );
+      const middle = inspector.locator(".ring-middle");
+      await middle.getByText(layout === "packed" ? /wrap avail [01]/ : /avail \d+/).waitFor();
+      assert.match(await inspector.locator(".rings-legend").innerText(), /0x0[0-9a-f]{7}/);
+
+      const story = inspector.locator(".story");
+      await story.locator(".story-device", { hasText: name }).waitFor();
+      const steps = await story.locator(".story-name").allInnerTexts();
+      assert.deepEqual(steps, ["Descriptors", "Kick", "Device", "Used element", "Interrupt"]);
+      assert.match(await story.locator('[data-step="descriptors"]').innerText(), /16 B\s+device reads/);
+      assert.match(await story.locator('[data-step="device"]').innerText(), /sectors? from sector \d+/);
+      assert.match(await story.locator('[data-step="used"]').innerText(), /id \d+, len \d+/);
+
+      await device.getByText(/^Registers/).click();
+      const registers = await device.locator(".registers").innerText();
+      assert.match(
+        registers,
+        transport.startsWith("mmio") ? /MagicValue\s+0x0\s+0x74726976/ : /device_status/,
+      );
+      assert.match(registers, /config\.capacity/);
+      await device.getByText(/^Features/).click();
+      const features = device.locator('.feature-entry[data-negotiated="true"]');
+      const negotiated = await features.allInnerTexts();
+      const has = (feature: string) => negotiated.some((text) => text.includes(feature));
+      assert.equal(has("VIRTIO_F_RING_PACKED"), layout === "packed");
+      assert.equal(has("VIRTIO_F_VERSION_1"), transport !== "mmio-legacy");
+    });
 });

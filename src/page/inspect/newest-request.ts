@@ -36,7 +36,10 @@ export class NewestRequest {
     const { device, seq } = selected.peek();
     const now = summary.peek();
     if (seq !== undefined || this.held.peek()) return;
-    if (!now || device === undefined) { this.#forget(); return; }
+    if (!now || device === undefined) {
+      this.#forget();
+      return;
+    }
     const counted = statistics.peek()?.devices.find(({ name }) => name === device);
     const through = counted?.queues.reduce((sum, { requests, depth }) => sum + requests - depth, 0) ?? 0;
     const place = `${now.start} ${device}`;

@@ -6,7 +6,7 @@ export interface PaneSizes {
 
 export const SMALLEST = 20;
 export const LARGEST = 80;
-const DEFAULTS: PaneSizes = { beside: 58, below: 58 };
+const DEFAULTS: PaneSizes = { beside: 62, below: 60 };
 const STEP = 2;
 const KEY = "ringside.inspector";
 

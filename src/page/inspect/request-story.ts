@@ -16,6 +16,8 @@ export interface StoryStep {
   since: number | undefined;
   /** In words. */
   says: string;
+  /** Where it is in the rings; undefined: nobody knows. */
+  place: string | undefined;
   /** With descriptors: what they point to. */
   buffers: readonly { address: number; length: number; writable: boolean }[];
   /** The first bytes that go over the line with it. */
@@ -54,14 +56,15 @@ export function storyOf(detail: EventDetail, { devices, view }: StoryPlace): Sto
       seq: chain.seq,
       since: undefined,
       says: descriptorsWords(request, view),
+      place: undefined,
       buffers: chain.buffers,
       bytes: some(chain.sample),
     },
     {
       ...step("kick", "Kick", "to-device", kick, times[0]),
       says: kick
-        ? `the driver writes ${request.queue} to the queue's notification register`
-        : "none of its own: the device was at the queue already",
+        ? `the driver writes ${request.queue} to ${doorbell(request, devices)}`
+        : "not needed: the device was at it",
     },
     {
       ...step("device", "Device", "device", chain, times[1]),
@@ -69,7 +72,8 @@ export function storyOf(detail: EventDetail, { devices, view }: StoryPlace): Sto
     },
     {
       ...step("used", "Used element", "to-guest", used, times[2]),
-      says: given ? usedWords(request, view) : "not yet: the device has it",
+      says: given ? `id ${request.head}, len ${request.written}` : "not yet: the device has it",
+      place: given && usedPlace(request, view),
       bytes: given && some(given.sample.subarray(0, given.written)),
     },
     {
@@ -79,6 +83,12 @@ export function storyOf(detail: EventDetail, { devices, view }: StoryPlace): Sto
   ];
 }
 
+/** The notification register, as its transport calls it. */
+function doorbell({ device }: RequestRecord, devices: readonly TracedDevice[]): string {
+  const transport = devices.find(({ name }) => name === device)?.transport ?? "";
+  return transport.startsWith("mmio") ? "QueueNotify" : "queue_notify";
+}
+
 function step(
   key: StoryStep["key"],
   name: string,
@@ -86,7 +96,7 @@ function step(
   event: TraceEvent | undefined,
   since: number | undefined,
 ): Omit<StoryStep, "says"> {
-  return { key, name, way, seq: event?.seq, since, buffers: [], bytes: undefined };
+  return { key, name, way, seq: event?.seq, since, place: undefined, buffers: [], bytes: undefined };
 }
 
 /** One that the driver did not want is not of the request: it is the decision that follows its used element. */
@@ -117,17 +127,16 @@ function descriptorsWords({ head }: RequestRecord, view: QueueView | undefined):
   return `chain ${head}, at ${formatAddress(view.descriptorTable.address + 16n * BigInt(head))}`;
 }
 
-function usedWords({ head, written }: RequestRecord, view: QueueView | undefined): string {
-  const words = `id ${head}, ${written} bytes written`;
-  if (view?.layout !== "split") return words;
+function usedPlace({ head, written }: RequestRecord, view: QueueView | undefined): string | undefined {
+  if (view?.layout !== "split") return undefined;
   const { size, used } = view;
   for (let back = 1; back <= Math.min(size, USED_LOOKED_AT); back++) {
     const at = (used.idx - back + 0x10000) % size;
     const element = used.ring[at];
     if (element?.id === head && element.len === written)
-      return `${words}, at ${formatAddress(used.address + 4n + 8n * BigInt(at))}`;
+      return `entry ${at} of the used ring, at ${formatAddress(used.address + 4n + 8n * BigInt(at))}`;
   }
-  return words;
+  return undefined;
 }
 
 function interruptWords({ used, delivery }: RequestRecord, event: TraceEvent | undefined): string {

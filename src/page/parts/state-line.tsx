@@ -1,3 +1,4 @@
+import type { MachineConfig } from "../../config/types.ts";
 import type { Session, SessionState } from "../session.ts";
 import { formatBytes } from "../format.ts";
 
@@ -14,18 +15,21 @@ export function StateLine({ session }: { session: Session }) {
       </span>
       {state.name === "loading" && <span class="state-detail">{downloaded(session)}</span>}
       {config && state.name !== "loading" && (
-        <span class="state-detail">
-          {[
-            config.image,
-            formatBytes(config.memory),
-            ...session.withoutDisks.value.map((id) => `without ${id}`),
-            ...session.temporaryDisks.value.map((id) => `${id} temporary`),
-            ...fetched(session),
-          ].join(", ")}
+        <span class="state-detail" title={detail(session, config)}>
+          {detail(session, config)}
         </span>
       )}
     </div>
   );
+}
+function detail(session: Session, { image, memory }: MachineConfig): string {
+  return [
+    image,
+    formatBytes(memory),
+    ...session.withoutDisks.value.map((id) => `without ${id}`),
+    ...session.temporaryDisks.value.map((id) => `${id} temporary`),
+    ...fetched(session),
+  ].join(", ");
 }
 
 function words(state: SessionState): string {

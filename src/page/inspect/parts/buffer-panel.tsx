@@ -6,8 +6,8 @@ import { formatAddress, hexRows } from "../hex.ts";
 import type { Inspection } from "../model.ts";
 import { BufferMeaning } from "./buffer-meaning.tsx";
 
-/** CSS pixels that a row of 16 bytes takes. */
-const WIDE = 540;
+/** What a row of 16 bytes takes, in the page's font size. */
+const WIDE_REM = 32;
 
 export interface BufferProps {
   chain: ChainShown;
@@ -68,7 +68,10 @@ function sourceOf(shown: BufferBytes | undefined, length: number, live: boolean)
 function usePerRow(place: { current: HTMLElement | null }): number {
   const [wide, setWide] = useState(false);
   useEffect(() => {
-    const observer = new ResizeObserver(([entry]) => setWide((entry?.contentRect.width ?? 0) >= WIDE));
+    const observer = new ResizeObserver(([entry]) => {
+      const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+      setWide((entry?.contentRect.width ?? 0) >= WIDE_REM * rem);
+    });
     observer.observe(place.current!);
     return () => observer.disconnect();
   }, []);

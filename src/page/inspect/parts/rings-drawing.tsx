@@ -179,16 +179,12 @@ function Links({ view, rings, chain }: { view: QueueView; rings: readonly RingLa
 function Middle({ view }: { view: QueueView }) {
   const lines =
     view.layout === "split"
-      ? [`${view.size} entries`, `avail ${view.available.idx}`, `used ${view.used.idx}`]
-      : [
-          `${view.size} entries`,
-          `wrap avail ${view.nextAvailable.wrap ? 1 : 0}`,
-          `wrap used ${view.nextUsed.wrap ? 1 : 0}`,
-        ];
+      ? [`avail ${view.available.idx}`, `used ${view.used.idx}`]
+      : [`wrap avail ${view.nextAvailable.wrap ? 1 : 0}`, `wrap used ${view.nextUsed.wrap ? 1 : 0}`];
   return (
     <text class="ring-middle" aria-hidden="true">
       {lines.map((line, at) => (
-        <tspan key={at} x="0" y={-12 + 16 * at}>
+        <tspan key={at} x="0" y={-5 + 18 * at}>
           {line}
         </tspan>
       ))}

@@ -58,11 +58,11 @@ function DeviceSide({ device, view, counted, gone, selected, onSelect }: DeviceS
           {transport} {view?.address}
         </span>
       </button>
-      <p class="device-side-counts">
-        <span>exits {formatCount(counted?.exits ?? 0)}</span>
-        <span>kicks {formatCount(counted?.kicks ?? 0)}</span>
-        <span>interrupts {formatCount(counted?.interrupts ?? 0)}</span>
-      </p>
+      <dl class="device-side-counts">
+        <Count name="exits" number={counted?.exits} />
+        <Count name="kicks" number={counted?.kicks} />
+        <Count name="interrupts" number={counted?.interrupts} />
+      </dl>
       {gone && <p class="device-gone">Detached: only what it did is left.</p>}
       {view && <DeviceStatus view={view} />}
       {view && selected && (
@@ -82,5 +82,14 @@ function DeviceSide({ device, view, counted, gone, selected, onSelect }: DeviceS
         </>
       )}
     </li>
+  );
+}
+
+function Count({ name, number = 0 }: { name: string; number: number | undefined }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{formatCount(number)}</dd>
+    </div>
   );
 }

@@ -1,4 +1,5 @@
 import { describeEvent } from "../../../inspect/decode/describe.ts";
+import { shortName, shortWords } from "../crossing-words.ts";
 import type { TracedDevice } from "../../../inspect/types.ts";
 import { Button } from "../../parts/button.tsx";
 import { type Crossing, ROWS, sideOf } from "../crossings.ts";
@@ -94,8 +95,12 @@ function Row({ crossing: { event, before, fresh }, devices, selected, related, o
         onClick={() => onSelect(selected ? undefined : event.seq)}
       >
         <span key={event.seq} class="line-arrow" data-fresh={fresh} aria-hidden="true" />
-        <span class="line-words">{sentence}</span>
-        <span class="line-time">{formatMoment(event.time)}</span>
+        <span class="line-head">
+          <span class="line-name">{shortName(event)}</span>
+          <span class="line-device">{event.device}</span>
+          <span class="line-time">{formatMoment(event.time)}</span>
+        </span>
+        <span class="line-words">{shortWords(event, devices)}</span>
       </button>
       {before > 0 && <span class="line-between">{before.toLocaleString("en")} others</span>}
     </>

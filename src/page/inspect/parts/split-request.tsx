@@ -63,7 +63,7 @@ interface StepProps {
 }
 
 function Step({ step, selected, onSelect }: StepProps) {
-  const { key, name, way, seq, since, says, buffers, bytes } = step;
+  const { key, name, way, seq, since, says, place, buffers, bytes } = step;
   const hidden = buffers.length - BUFFERS;
   const shown = hidden > 0 ? buffers.slice(0, BUFFERS - 1) : buffers;
   return (
@@ -95,6 +95,7 @@ function Step({ step, selected, onSelect }: StepProps) {
           {hidden > 0 && <li>and {hidden + 1} more</li>}
         </ul>
       )}
+      {key === "used" && <p class="story-place">{place}</p>}
       {(key === "descriptors" || key === "used") && (
         <p class="story-bytes">
           {bytes ? (

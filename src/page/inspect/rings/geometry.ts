@@ -10,18 +10,19 @@ export interface Band {
 export const HALF = 212;
 /** From the outermost ring inwards; between them is room for the marks. */
 export const BANDS: readonly Band[] = [
-  { inner: 158, outer: 186 },
-  { inner: 106, outer: 130 },
-  { inner: 56, outer: 78 },
+  { inner: 160, outer: 186 },
+  { inner: 112, outer: 134 },
+  { inner: 66, outer: 86 },
 ];
 /** Beyond so many entries the lines between them would hide them. */
 export const MOST_SEPARATED = 128;
+const LARGE_SEPARATED = 32;
 /** So many entries at most have their numbers around the drawing. */
 const MOST_NUMBERS = 8;
 /** From the outermost ring to their middle. */
 const NUMBERS_OUT = 14;
 /** From a mark to the middle of its number, along the ring. */
-const BESIDE = 18;
+const BESIDE = 20;
 /** A run is drawn at least so wide, whatever its part of the ring. */
 const LEAST_WIDTH = 3;
 
@@ -47,11 +48,11 @@ export function annulus({ inner, outer }: Band): string {
   return sector(0, 2 * Math.PI - 1e-4, inner, outer);
 }
 
-/** The lines between entries, as one path. */
+/** The lines between entries, as one path; of a large ring some, so that it can be seen how far round an entry is. */
 export function separators(size: number, { inner, outer }: Band): string {
-  if (size > MOST_SEPARATED) return "";
-  return Array.from({ length: size }, (_, at) => {
-    const angle = angleOf(at, size);
+  const count = size > MOST_SEPARATED ? LARGE_SEPARATED : size;
+  return Array.from({ length: count }, (_, at) => {
+    const angle = angleOf(at, count);
     return `M${point(angle, inner)}L${point(angle, outer)}`;
   }).join("");
 }
@@ -64,11 +65,11 @@ export function triangle(at: number, size: number, { inner, outer }: Band, outsi
   return `M${point(angle, tip)}L${point(angle - half, base)}L${point(angle + half, base)}Z`;
 }
 
-/** Where the number of a mark stands: beyond its triangle's base, or, where the rings are close, beside it. */
+/** Where the number of a mark stands: beside its triangle; outside clockwise and inside the other way, so that two are legible. */
 export function markAt(at: number, size: number, { inner, outer }: Band, outside: boolean): [number, number] {
   const angle = angleOf(at + 0.5, size);
   const radius = outside ? outer + 8 : inner - 8;
-  return polar(angle + BESIDE / radius, radius);
+  return polar(angle + (outside ? BESIDE : -BESIDE) / radius, radius);
 }
 
 /** Entries whose numbers stand around the drawing, and where: all of a small ring, of a large one eight. */

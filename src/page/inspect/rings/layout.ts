@@ -124,8 +124,8 @@ function packedLayout(view: PackedQueueView & { size: number; chains: ChainView[
   }
   return [
     descriptors.ring("packed", "Descriptor ring", [
-      wrapMark("takes next", nextAvailable, size, "position: the next descriptor that it takes"),
-      wrapMark("gives back", nextUsed, size, "position: where it writes the next used descriptor"),
+      wrapMark("takes", nextAvailable, size, "position: the next descriptor that it takes"),
+      wrapMark("returns", nextUsed, size, "position: where it writes the next used descriptor"),
     ]),
     available.ring("avail-bits", "AVAIL bits", []),
     used.ring("used-bits", "USED bits", []),
@@ -176,5 +176,5 @@ function wrapMark(
   size: number,
   means: string,
 ): Mark {
-  return { who: "device", name, at: offset % size, value: `${offset} (wrap ${wrap ? 1 : 0})`, means };
+  return { who: "device", name, at: offset % size, value: `${offset}, wrap ${wrap ? 1 : 0}`, means };
 }

@@ -5,6 +5,8 @@ import type { Mark, RingLayout } from "./layout.ts";
 export interface LegendRow {
   title: string;
   address: bigint | undefined;
+  /** How large it is, where nobody is anywhere in it. */
+  about: string | undefined;
   marks: readonly Mark[];
   /** How the two keep each other from kicking and interrupting; in a few words, with what it means. */
   wishes: readonly { who: Mark["who"]; words: string; means: string }[];
@@ -16,10 +18,17 @@ const NONE = 1;
 /** The areas of a queue, in the order of its rings. */
 export function legendOf(view: QueueView, rings: readonly RingLayout[]): LegendRow[] {
   const rows = view.layout === "split" ? splitRows(view) : packedRows(view);
-  return rows.map((row, at) => ({ ...row, marks: rings[at]?.marks ?? [] }));
+  return rows.map((row, at) => {
+    const marks = rings[at]?.marks ?? [];
+    return { ...row, marks, about: at === 0 && marks.length === 0 ? `${view.size} entries` : undefined };
+  });
 }
 
-function splitRows({ descriptorTable, available, used }: SplitQueueView): Omit<LegendRow, "marks">[] {
+function splitRows({
+  descriptorTable,
+  available,
+  used,
+}: SplitQueueView): Omit<LegendRow, "marks" | "about">[] {
   return [
     { title: "Descriptor table", address: descriptorTable.address, wishes: [] },
     {
@@ -43,16 +52,20 @@ function splitRows({ descriptorTable, available, used }: SplitQueueView): Omit<L
   ];
 }
 
-function packedRows({ ring, driverEvent, deviceEvent }: PackedQueueView): Omit<LegendRow, "marks">[] {
+function packedRows({
+  ring,
+  driverEvent,
+  deviceEvent,
+}: PackedQueueView): Omit<LegendRow, "marks" | "about">[] {
   return [
     { title: "Descriptor ring", address: ring.address, wishes: [] },
     {
-      title: "AVAIL bits; driver's events",
+      title: "AVAIL bits",
       address: driverEvent.address,
       wishes: [packedWish("driver", driverEvent, "interrupts")],
     },
     {
-      title: "USED bits; device's events",
+      title: "USED bits",
       address: deviceEvent.address,
       wishes: [packedWish("device", deviceEvent, "kicks")],
     },
@@ -66,8 +79,8 @@ function flagWish(who: Mark["who"], refuses: boolean, what: string): LegendRow["
 function eventWish(who: Mark["who"], name: string, value: number, what: string) {
   return {
     who,
-    words: `${name} ${value}`,
-    means: wants(who, `${what} when index ${value} is passed (2.7.10)`),
+    words: `${what} at ${value} (${name})`,
+    means: wants(who, `${what} when the other side passes index ${value} (2.7.10)`),
   };
 }
 
@@ -85,7 +98,7 @@ function packedWish(
     case 2:
       return {
         who,
-        words: `${what} at ${offset} (wrap ${wrap ? 1 : 0})`,
+        words: `${what} at ${offset}, wrap ${wrap ? 1 : 0}`,
         means: wants(who, `${what} only when descriptor ${offset} of that lap is passed (2.8.10)`),
       };
     default:
