@@ -1,3 +1,0 @@
-import { testHalf } from "./half.ts";
-
-await testHalf(0);
