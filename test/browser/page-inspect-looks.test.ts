@@ -127,6 +127,10 @@ describe("how the inspector looks", { timeout: 6 * bootTimeout }, () => {
     }
     assert.ok(columns >= 30 && columns <= 60, `${columns} columns`);
     assert.ok(rows >= 6, `${rows} rows`);
+    for (const part of ["story", "line-rows", "device-sides"]) {
+      await inspector.locator(`.${part}`).evaluate((element) => element.scrollIntoView());
+      await page.screenshot({ path: join(output, `inspect-phone-${part}.png`) });
+    }
     await page.locator(".xterm-helper-textarea").focus();
     await page.keyboard.type("echo a$((6 * 7))b\n");
     await watched.shows("a42b");
@@ -195,6 +199,7 @@ describe("how the inspector looks", { timeout: 6 * bootTimeout }, () => {
   });
 
   it("a recording", async () => {
+    await view("Rings");
     await page.getByRole("button", { name: "Recordings", exact: true }).click();
     const [download] = await Promise.all([
       page.waitForEvent("download"),
@@ -202,8 +207,10 @@ describe("how the inspector looks", { timeout: 6 * bootTimeout }, () => {
     ]);
     await inspector.locator(".recording-picker").setInputFiles(await download.path());
     await inspector.getByText("This is the recording").waitFor();
+    await choose("blk home");
+    await inspector.locator(".story-step").first().waitFor();
     await pictures("recording");
-    for (const name of ["Devices", "Account"]) {
+    for (const name of ["Devices", "Time", "Account"]) {
       await view(name);
       await pictures(`recording-${name.toLowerCase()}`);
     }

@@ -32,7 +32,7 @@ export function Overlay({ session }: { session: Session }) {
       return <Ended session={session} text={`The machine crashed: ${state.reason}`} alert />;
     case "paused":
       return (
-        <Strip text="The machine is paused.">
+        <Strip text="The machine is paused." paused>
           <Button label="Resume" tone="primary" onClick={() => void session.resume()} />
         </Strip>
       );
@@ -153,17 +153,17 @@ function Card({
   );
 }
 
-function Strip({
-  text,
-  alert = false,
-  children,
-}: {
+interface StripProps {
   text: string;
   alert?: boolean;
+  /** It says what the inspector says too, while that is open. */
+  paused?: boolean;
   children?: ComponentChildren;
-}) {
+}
+
+function Strip({ text, alert = false, paused = false, children }: StripProps) {
   return (
-    <div class="strip" role={alert ? "alert" : "group"} aria-label={text}>
+    <div class={`strip ${paused ? "paused" : ""}`} role={alert ? "alert" : "group"} aria-label={text}>
       <p>{text}</p>
       {children}
     </div>

@@ -12,7 +12,11 @@ export function ChainPanel({ chain, live }: { chain: ChainShown | undefined; liv
   if (!chain)
     return (
       <section class="chain" aria-label="Chain">
-        <p class="inspector-hint">Select a chain in the rings, or a crossing of a request.</p>
+        <p class="inspector-hint">
+          {live
+            ? "Select a chain in the rings, or a crossing of a request: here are its buffers then."
+            : "Select a crossing of a request: here are its buffers then."}
+        </p>
       </section>
     );
   const of = `${chain.place.device} ${chain.place.queue} ${chain.head}`;

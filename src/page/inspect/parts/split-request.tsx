@@ -50,11 +50,17 @@ export function SplitRequest({ model, live }: { model: SplitModel; live: Inspect
           </ol>
         </>
       ) : (
-        <p class="story-none">{why(following, selected.device, kind(selected.device))}</p>
+        <p class="story-none">
+          {following
+            ? newest.none.value && whyNone(selected.device, live && kind(selected.device))
+            : "This crossing belongs to no request: it sets the device up, or asks for its state."}
+        </p>
       )}
     </section>
   );
 }
+
+const NO_BYTES = { descriptors: "nothing for the device to read", used: "no bytes written" };
 
 interface StepProps {
   step: StoryStep;
@@ -103,9 +109,7 @@ function Step({ step, selected, onSelect }: StepProps) {
               <span>{hex(bytes.subarray(0, 8))}</span> <span>{hex(bytes.subarray(8))}</span>
             </>
           ) : (
-            <span class="story-for">
-              {key === "used" ? "no bytes written" : "nothing for the device to read"}
-            </span>
+            <span class="story-for">{seq !== undefined && NO_BYTES[key]}</span>
           )}
         </p>
       )}
@@ -126,8 +130,8 @@ const TRY: Readonly<Record<string, string>> = {
   rng: "In the guest, “head -c 16 /dev/hwrng | hexdump” asks for some bytes.",
 };
 
-function why(following: boolean, device: string | undefined, kind: string | undefined): string {
-  if (!following) return "This crossing belongs to no request: it sets the device up, or asks for its state.";
+/** @param kind undefined: nothing can be done about it */
+function whyNone(device: string | undefined, kind: string | undefined): string {
   if (device === undefined) return "There is no device yet.";
   return `No request of ${device} has passed lately. ${TRY[kind ?? ""] ?? ""}`;
 }

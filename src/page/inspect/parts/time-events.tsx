@@ -145,6 +145,7 @@ function List({ model, rows, kinds }: ListProps) {
             aria-selected={event.seq === selected}
             data-kind={kinds.get(event.device)}
             style={{ top: `${(first + at) * ROW}px` }}
+            title={`${kindName(event)}, ${eventLine(event)}`}
             onClick={() => model.select(event.seq)}
           >
             <span class="time-row-time">{formatMoment(event.time)}</span>
