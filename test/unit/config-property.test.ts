@@ -298,7 +298,7 @@ describe("for every text", () => {
         assert.match(config.message, /\.( Did you mean ".*"\?)?$/);
         assert.equal(config.report().split("\n").length, 3);
       }),
-      { numRuns: 1200 },
+      { numRuns: 500 },
     );
   });
 
@@ -317,7 +317,7 @@ describe("for every text", () => {
           again.place!.offset < offset + error.suggestion.length;
         assert.ok(!same, mended);
       }),
-      { numRuns: 1200 },
+      { numRuns: 500 },
     );
   });
 });

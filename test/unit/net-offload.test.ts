@@ -236,7 +236,7 @@ void describe("headers that do not go with their frame", () => {
           );
         },
       ),
-      { numRuns: 1500 },
+      { numRuns: 600 },
     );
   });
 });

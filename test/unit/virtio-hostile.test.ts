@@ -333,7 +333,7 @@ describe("hostile drivers", () => {
         assert.ok(scene.longestWrite <= 65536);
         scene.end();
       }),
-      { numRuns: 4000 },
+      { numRuns: 2000 },
     );
     // Otherwise the test would show nothing.
     assert.ok(tables > 10_000, `${tables} tables`);
@@ -360,7 +360,7 @@ describe("hostile drivers", () => {
         const { address, length } = { address: memory.allocate(8), length: 8 };
         assert.equal(await next.request(0, [{ address, length, writable: true }]), 8);
       }),
-      { numRuns: 2500 },
+      { numRuns: 1200 },
     );
   });
 });

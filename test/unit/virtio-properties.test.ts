@@ -18,7 +18,7 @@ import { suppress, type Suppression } from "./driver/suppression.ts";
 
 const SECTORS = 32;
 /** More random lives, for a night: RINGSIDE_PROPERTY_RUNS=1000. */
-const RUNS = Number(process.env.RINGSIDE_PROPERTY_RUNS ?? 60);
+const RUNS = Number(process.env.RINGSIDE_PROPERTY_RUNS ?? 30);
 
 interface Request {
   do: "read" | "write" | "flush";

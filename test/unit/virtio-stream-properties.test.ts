@@ -12,7 +12,7 @@ import { EVERYTHING, RING_FEATURES, type Setting, SETTINGS, sizeFor, withoutFor 
 import { suppress, type Suppression } from "./driver/suppression.ts";
 
 /** More random streams, for a night: RINGSIDE_PROPERTY_RUNS=1000. */
-const RUNS = Number(process.env.RINGSIDE_PROPERTY_RUNS ?? 40);
+const RUNS = Number(process.env.RINGSIDE_PROPERTY_RUNS ?? 20);
 const PORTS = [{ console: true }, { name: "second" }];
 
 const without = fc.subarray([...RING_FEATURES]).map((bits) => bits.reduce((set, bit) => set | bit, 0n));
