@@ -10,7 +10,7 @@ const REST = 100;
 /** Of the newest events, as many are looked through. */
 const LOOKED_THROUGH = 20_000;
 
-/** While nobody has selected an event: the newest request of the selected device that is through. */
+/** While nobody has selected an event: the newest request of the selected queue that is through. */
 export class NewestRequest {
   readonly detail = signal<EventDetail | undefined>(undefined);
   /** It was looked for, and there is none. */
@@ -20,7 +20,7 @@ export class NewestRequest {
   readonly #source: TraceSource;
   readonly #work: Latest;
   readonly #ends: (() => void)[];
-  /** What was found last: of which trace and device, how many requests were through then, and when that was. */
+  /** What was found last: of which trace and queue, how many requests were through then, and when that was. */
   #found = { place: "", through: 0, at: 0 };
   #later: ReturnType<typeof setTimeout> | undefined;
 
@@ -39,11 +39,11 @@ export class NewestRequest {
 
   async #read(): Promise<void> {
     const { summary, selected } = this.#source;
-    const { device, seq } = selected.peek();
+    const { device, queue = 0, seq } = selected.peek();
     const now = summary.peek();
     if (seq !== undefined || this.held.peek() || !now || device === undefined) return;
-    const place = `${now.start} ${device}`;
-    const through = this.#through(device);
+    const place = `${now.start} ${queue} ${device}`;
+    const through = this.#through(device, queue);
     const found = this.#found;
     if (place === found.place) {
       if (through === found.through) return;
@@ -54,15 +54,23 @@ export class NewestRequest {
         return;
       }
     }
-    const detail = through > 0 ? await this.#newestOf(device, now.next) : undefined;
-    const { device: still, seq: chosen } = selected.peek();
-    if (still === device && chosen === undefined) this.#show(place, through, detail);
+    const detail = through > 0 ? await this.#newestOf(device, queue, now.next) : undefined;
+    const then = selected.peek();
+    const still = then.device === device && (then.queue ?? 0) === queue && then.seq === undefined;
+    if (still) this.#show(place, through, detail);
   }
 
-  async #newestOf(device: string, next: number): Promise<EventDetail | undefined> {
+  async #newestOf(device: string, queue: number, next: number): Promise<EventDetail | undefined> {
     const source = this.#source;
     const from = Math.max(0, next - LOOKED_THROUGH);
-    const [event] = await source.events({ from, device, kinds: ["used"], newest: true, limit: 1 });
+    const [event] = await source.events({
+      from,
+      device,
+      queue,
+      kinds: ["used"],
+      newest: true,
+      limit: 1,
+    });
     if (!event?.requests) return undefined;
     const [related, request] = await Promise.all([
       source.related(event.seq),
@@ -71,10 +79,14 @@ export class NewestRequest {
     return request && { event, related, request };
   }
 
-  /** How many of a device's requests are through. */
-  #through(device: string): number {
+  /** How many of a queue's requests are through. */
+  #through(device: string, queue: number): number {
     const counted = this.#source.statistics.peek()?.devices.find(({ name }) => name === device);
-    return counted?.queues.reduce((sum, { requests, depth }) => sum + requests - depth, 0) ?? 0;
+    const { requests, depth } = counted?.queues.find(({ index }) => index === queue) ?? {
+      requests: 0,
+      depth: 0,
+    };
+    return requests - depth;
   }
 
   #show(place: string, through: number, detail: EventDetail | undefined): void {

@@ -2,6 +2,7 @@ import { formatDuration } from "../duration.ts";
 import { formatAddress } from "../hex.ts";
 import type { Inspection } from "../model.ts";
 import { type StoryStep, storyOf } from "../request-story.ts";
+import type { Selected } from "../source.ts";
 import { colourOf } from "../rings/layout.ts";
 import type { SplitModel } from "../split-model.ts";
 
@@ -52,7 +53,7 @@ export function SplitRequest({ model, live }: { model: SplitModel; live: Inspect
       ) : (
         <p class="story-none">
           {following
-            ? newest.none.value && whyNone(selected.device, live && kind(selected.device))
+            ? newest.none.value && whyNone(selected, live && kind(selected.device))
             : "This crossing belongs to no request: it sets the device up, or asks for its state."}
         </p>
       )}
@@ -131,7 +132,7 @@ const TRY: Readonly<Record<string, string>> = {
 };
 
 /** @param kind undefined: nothing can be done about it */
-function whyNone(device: string | undefined, kind: string | undefined): string {
+function whyNone({ device, queue = 0 }: Selected, kind: string | undefined): string {
   if (device === undefined) return "There is no device yet.";
-  return `No request of ${device} has passed lately. ${TRY[kind ?? ""] ?? ""}`;
+  return `No request of ${device}, queue ${queue}, has passed lately. ${TRY[kind ?? ""] ?? ""}`;
 }
