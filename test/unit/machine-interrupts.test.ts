@@ -115,7 +115,7 @@ describe("interrupt lines on v86's chips", () => {
           if (theirs.master[11]! & 4) seen.cascades++;
         });
       }),
-      { numRuns: 600 },
+      { numRuns: 1500 },
     );
     assert.ok(seen.vectors > 500 && seen.cascades > 400, JSON.stringify(seen));
   });

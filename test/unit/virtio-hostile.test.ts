@@ -336,9 +336,9 @@ describe("hostile drivers", () => {
       { numRuns: 2000 },
     );
     // Otherwise the test would show nothing.
-    assert.ok(tables > 10_000, `${tables} tables`);
-    assert.ok(chains > 2000, `${chains} chains`);
-    assert.ok(broken > 500, `${broken} broken`);
+    assert.ok(tables > 5000, `${tables} tables`);
+    assert.ok(chains > 1000, `${chains} chains`);
+    assert.ok(broken > 250, `${broken} broken`);
   });
 
   it("random rings, registers and memory that changes under the device: no exception, no hang", async () => {
