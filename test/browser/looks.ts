@@ -6,6 +6,8 @@ export function cutOff(): string[] {
   const root = document.documentElement;
   if (root.scrollWidth > innerWidth)
     found.push(`the page is ${root.scrollWidth} px wide, the window ${innerWidth}`);
+  if (root.scrollHeight > innerHeight)
+    found.push(`the page is ${root.scrollHeight} px high, the window ${innerHeight}`);
   const scope = document.querySelector("dialog[open]") ?? document.body;
   // What can be scrolled sideways is not cut off.
   const scrolls = (element: Element): boolean => {

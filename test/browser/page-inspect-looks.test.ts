@@ -130,6 +130,7 @@ describe("how the inspector looks", { timeout: 6 * bootTimeout }, () => {
     for (const part of ["story", "line-rows", "device-sides"]) {
       await inspector.locator(`.${part}`).evaluate((element) => element.scrollIntoView());
       await page.screenshot({ path: join(output, `inspect-phone-${part}.png`) });
+      assert.equal(await page.evaluate(() => scrollY), 0);
     }
     await page.locator(".xterm-helper-textarea").focus();
     await page.keyboard.type("echo a$((6 * 7))b\n");

@@ -38,7 +38,7 @@ export function shortWords(event: TraceEvent, devices: readonly TracedDevice[]):
     case "used": {
       const place = `chain ${event.head}`;
       const content = describeContent(event, devices);
-      if (content !== undefined) return `${place}: ${content}`;
+      if (content !== undefined) return `${content} (${place})`;
       return event.kind === "used"
         ? `${place}: ${event.written} bytes written`
         : `${place}, ${queueName(event, devices)}`;

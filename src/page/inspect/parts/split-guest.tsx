@@ -1,4 +1,4 @@
-import type { FeatureView } from "../../../inspect/api.ts";
+import type { FeatureView, QueueView } from "../../../inspect/api.ts";
 import type { Inspection } from "../model.ts";
 import { chainOfEvent, chainOfView, type ChainPlace } from "../chain-shown.ts";
 import { chainWith, layoutOf } from "../rings/layout.ts";
@@ -49,12 +49,27 @@ export function SplitGuest({ model, live }: { model: SplitModel; live: Inspectio
           <RingsChains view={view} chain={model.chain.value} onChain={choose} />
         </>
       ) : (
-        <p class="rings-none">{why(live, device, queue)}</p>
+        <Without rings={rings} live={live} device={device} queue={queue} />
       )}
       <ChainPanel chain={chain} live={live} />
       {view && layout && <RingsEntries view={view} rings={layout} />}
     </div>
   );
+}
+
+interface WithoutProps {
+  /** Of the queue that was selected before. */
+  rings: QueueView | undefined;
+  live: Inspection | undefined;
+  device: string | undefined;
+  queue: number;
+}
+
+/** In the rings' place: why there are none, or, for a moment, nothing. */
+function Without({ rings, live, device, queue }: WithoutProps) {
+  const there = live?.deviceViews.value.find(({ name }) => name === device)?.queues[queue]?.enabled;
+  if (rings && there) return <div class="rings-pending" />;
+  return <p class="rings-none">{why(live, device, queue)}</p>;
 }
 
 /** Bit 32 says that it is not a legacy driver; where nothing is known, as in a recording, it is not taken for one. */
