@@ -1,4 +1,4 @@
-import type { FeatureView, QueueView } from "../../../inspect/api.ts";
+import type { FeatureView } from "../../../inspect/api.ts";
 import type { Inspection } from "../model.ts";
 import { chainOfEvent, chainOfView, type ChainPlace } from "../chain-shown.ts";
 import { chainWith, layoutOf } from "../rings/layout.ts";
@@ -49,7 +49,7 @@ export function SplitGuest({ model, live }: { model: SplitModel; live: Inspectio
           <RingsChains view={view} chain={model.chain.value} onChain={choose} />
         </>
       ) : (
-        <Without rings={rings} live={live} device={device} queue={queue} />
+        <Without live={live} device={device} queue={queue} />
       )}
       <ChainPanel chain={chain} live={live} />
       {view && layout && <RingsEntries view={view} rings={layout} />}
@@ -58,17 +58,16 @@ export function SplitGuest({ model, live }: { model: SplitModel; live: Inspectio
 }
 
 interface WithoutProps {
-  /** Of the queue that was selected before. */
-  rings: QueueView | undefined;
   live: Inspection | undefined;
   device: string | undefined;
   queue: number;
 }
 
 /** In the rings' place: why there are none, or, for a moment, nothing. */
-function Without({ rings, live, device, queue }: WithoutProps) {
-  const there = live?.deviceViews.value.find(({ name }) => name === device)?.queues[queue]?.enabled;
-  if (rings && there) return <div class="rings-pending" />;
+function Without({ live, device, queue }: WithoutProps) {
+  const views = live?.live.value && device !== undefined ? live.deviceViews.value : undefined;
+  const enabled = views?.find(({ name }) => name === device)?.queues[queue]?.enabled;
+  if (enabled || views?.length === 0) return <div class="rings-pending" />;
   return <p class="rings-none">{why(live, device, queue)}</p>;
 }
 
