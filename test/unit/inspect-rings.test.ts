@@ -16,6 +16,7 @@ import {
   triangle,
 } from "../../src/page/inspect/rings/geometry.ts";
 import { chainWith, layoutOf, type RingLayout, type Run } from "../../src/page/inspect/rings/layout.ts";
+import { faultsOf } from "../../src/page/inspect/rings/faults.ts";
 import { legendOf } from "../../src/page/inspect/rings/legend.ts";
 import { queueView } from "../../src/virtio/view/queue-view.ts";
 import { Driver } from "./driver/driver.ts";
@@ -155,6 +156,21 @@ describe("a split queue's rings", () => {
     }
     // The first that claims an entry has it.
     assert.deepEqual(shown(ringOf(view, "descriptors").runs), ["3+1 waiting 9", "4+1 taken 4"]);
+  });
+
+  it("what is wrong with the queue is said", () => {
+    assert.deepEqual(faultsOf(split()), []);
+    const view = split({
+      available: { address: 0n, flags: 0, idx: 20, ring: [], usedEvent: 0, next: 3 },
+      chains: [
+        chain(1, "in flight", [1]),
+        { ...chain(5, "available", [5]), fault: "Descriptor 9 is a loop." },
+      ],
+    });
+    const [ahead, broken, ...more] = faultsOf(view);
+    assert.match(ahead!, /17 entries ahead of the device's in a ring of 8/);
+    assert.equal(broken, "Chain 5 is broken: Descriptor 9 is a loop.");
+    assert.deepEqual(more, []);
   });
 
   it("of two chains with one head the one in flight is meant", () => {
@@ -299,6 +315,7 @@ describe("rings of a guest with every byte random", () => {
             }
           }
           assert.ok(!/NaN|Infinity|undefined/.test(drawn.join()), "every length is a number");
+          for (const fault of faultsOf(view)) assert.match(fault, /^[A-Z0-9].*\.$/s);
           assert.equal(legendOf(view, rings).length, rings.length);
           assert.equal(numbered(size).length, Math.min(size, 8));
         },

@@ -1,4 +1,5 @@
 import type { QueueView } from "../../../inspect/api.ts";
+import { faultsOf } from "../rings/faults.ts";
 import { colourOf } from "../rings/layout.ts";
 
 /** As many as are worth reading; the rings show all. */
@@ -30,6 +31,7 @@ export function RingsChains({ view, chain, onChain }: ChainsProps) {
               class="chain-chip"
               data-chain={colourOf(head)}
               data-state={state}
+              data-fault={fault !== undefined}
               aria-pressed={head === chain}
               title={fault ?? `Chain ${head}: ${state}, ${buffers.length} buffers`}
               onClick={() => onChain(head === chain ? undefined : head)}
@@ -46,6 +48,11 @@ export function RingsChains({ view, chain, onChain }: ChainsProps) {
           <li class="chains-none">and {chains.length - listed.length} more</li>
         )}
       </ul>
+      {faultsOf(view).map((fault) => (
+        <p key={fault} class="chain-fault">
+          {fault}
+        </p>
+      ))}
     </section>
   );
 }
