@@ -8,6 +8,7 @@ import { console_ } from "./parts/console.ts";
 import { debian } from "./parts/debian.ts";
 import { disk } from "./parts/disk.ts";
 import { fio } from "./parts/fio.ts";
+import { inspector } from "./parts/inspector.ts";
 import { net } from "./parts/net.ts";
 import { observer } from "./parts/observer.ts";
 import { page } from "./parts/page.ts";
@@ -17,7 +18,19 @@ import type { Row } from "./result.ts";
 import { type Surroundings, surroundings } from "./surroundings.ts";
 import { table } from "./table.ts";
 
-const PARTS: readonly Part[] = [boot, page, debian, fio, disk, rings, net, relay, console_, observer];
+const PARTS: readonly Part[] = [
+  boot,
+  page,
+  debian,
+  fio,
+  disk,
+  rings,
+  net,
+  relay,
+  console_,
+  observer,
+  inspector,
+];
 
 async function main(options: BenchOptions): Promise<void> {
   await peerFiles();

@@ -8,6 +8,7 @@ export type BootTimings = { [Part in keyof Timings]-?: number };
 
 /** A guest at its prompt in a page; `exec` runs a shell command as root and resolves with its standard output. */
 export interface PageGuest<T> {
+  page: Page;
   booted: T;
   exec(command: string): Promise<string>;
 }
@@ -43,7 +44,7 @@ export function withOurPage<T>(
       if (status !== 0) throw new Error(`"${command}" ended with status ${status}: ${stderr}`);
       return stdout;
     };
-    return work({ booted: timings as BootTimings, exec });
+    return work({ page, booted: timings as BootTimings, exec });
   });
 }
 
@@ -67,7 +68,7 @@ export function withPeerPage<T>(
     });
     const value = await result.jsonValue();
     if (typeof value !== "number") throw new Error(`The peer's page: ${String(value)}`);
-    return work({ booted: value, exec: (command) => execOnSerial(page, command) });
+    return work({ page, booted: value, exec: (command) => execOnSerial(page, command) });
   });
 }
 

@@ -8,7 +8,7 @@ import { withSessions } from "../guest/session.ts";
 import { benchInitrd, PROJECT } from "../material.ts";
 import type { Part } from "../part.ts";
 import { compare, millions, processorSeconds, type Row, seconds } from "../result.ts";
-import { sampleOf } from "../statistics.ts";
+import { withinNoise } from "../statistics.ts";
 import { inTurns } from "../turns.ts";
 import { withoutObserver } from "../without-observer.ts";
 import { DISK_SIZE, runWorkload, WORKLOADS, type Workload } from "./disk.ts";
@@ -115,10 +115,4 @@ function rows({ removed, again, nobody, "no-op": noOp }: Results): Row[] {
     }),
     ...against("a listener that does nothing : nobody", noOp, nobody, "nobody listens"),
   ];
-}
-
-/** Whether a ratio could as well be one of the ratios that two identical machines had, round by round. */
-function withinNoise(ratio: number, one: readonly number[], other: readonly number[]): boolean {
-  const ratios = sampleOf(one.flatMap((value, round) => [value / other[round]!, other[round]! / value]));
-  return ratio <= ratios.most;
 }
