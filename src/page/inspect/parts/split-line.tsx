@@ -68,6 +68,9 @@ export function SplitLine({ model, live }: { model: SplitModel; live: Inspection
   );
 }
 
+/** Characters of a moment, also after an hour: columns stand still. */
+const MOMENT = 11;
+
 interface RowProps {
   crossing: Crossing;
   devices: readonly TracedDevice[];
@@ -98,7 +101,7 @@ function Row({ crossing: { event, before, fresh }, devices, selected, related, o
         <span class="line-head">
           <span class="line-name">{shortName(event)}</span>
           <span class="line-device">{event.device}</span>
-          <span class="line-time">{formatMoment(event.time)}</span>
+          <span class="line-time">{formatMoment(event.time).padStart(MOMENT, "\u00a0")}</span>
         </span>
         <span class="line-words">{shortWords(event, devices)}</span>
       </button>
