@@ -356,6 +356,16 @@ describe("a wait for something else", () => {
     assert.equal(await look(walk), 2);
   });
 
+  it("counts commands that the guest's shell breaks where the terminal ends", () => {
+    const at = (...lines: string[]) => finishedRuns(lines.join("\n"), "head -c 256 /dev/hwrng | head -n 4");
+    const prompt = "root@ringside:~# ";
+    assert.equal(at(`${prompt}head -c 256`, "/dev/hwrng | he", "ad -n 4", "output", prompt), 1);
+    assert.equal(at(`${prompt}head -c 256`, "/dev/hwrng | he", "ad -n 4", "output"), 0);
+    assert.equal(at(`${prompt}head -c 256`, "/dev/hwrng | he", "ad -n 5", prompt), 0);
+    assert.equal(at(`${prompt}head -c 256`, prompt, "/dev/hwrng | head -n 4", prompt), 0);
+    assert.equal(at(`${prompt}head`), 0, "the terminal's text ends in the middle of it");
+  });
+
   it("counts commands, not their echoes", () => {
     const at = (...lines: string[]) => finishedRuns(lines.join("\n"), "cat x");
     const prompt = "root@ringside:~# ";
