@@ -74,6 +74,22 @@ describe("crossings", () => {
       );
     }));
 
+  it("of a few new ones each is shown to cross, of many none", () =>
+    model(async ({ crossings }, source) => {
+      assert.ok(
+        crossings.rows.value.every(({ fresh }) => !fresh),
+        "there were more than are listed",
+      );
+      const { next } = source.trace.summary();
+      source.trace.record({ type: "kick", device: "net0", queue: 0 });
+      source.update();
+      await until(() => crossings.rows.value.at(-1)?.event.seq === next);
+      assert.deepEqual(
+        crossings.rows.value.filter(({ fresh }) => fresh).map(({ event }) => event.seq),
+        [next],
+      );
+    }));
+
   it("an event that is selected stands among its request's others, and the list stands still", () =>
     model(async (model, source) => {
       const kick = 9 * 50;

@@ -8,14 +8,12 @@ export interface Crossing {
   event: TraceEvent;
   /** Events between it and the row before it that are not in the list. */
   before: number;
-  /** It has just crossed, and so few with it that each can be seen to. */
+  /** It has just crossed, and so few with it that each can be seen. */
   fresh: boolean;
 }
 
 /** Rows of the list: always as many places. */
 export const ROWS = 12;
-/** Of so many new ones at most each is shown to cross. */
-const MOST_FRESH = 4;
 /** Milliseconds between two questions to the trace. */
 const REST = 100;
 /** Of the requests that an event belongs to. */
@@ -95,7 +93,7 @@ export class Crossings {
     if (next > from) {
       const listed = events.filter(({ seq }) => seq >= from).length;
       this.#seen = { start, next };
-      this.#show(spaced(events, next - from <= MOST_FRESH ? from : next), next - from - listed);
+      this.#show(spaced(events, next - from <= ROWS ? from : next), next - from - listed);
     } else this.#show(spaced(events), this.notListed.peek());
   }
 
@@ -106,7 +104,8 @@ export class Crossings {
       source.related(seq),
     ]);
     if (source.selected.peek().seq !== seq) return;
-    this.#show(spaced(choose(seq, related.slice(0, MOST_RELATED), near)), 0);
+    // While the machine is stepped, what it stops at has just crossed.
+    this.#show(spaced(choose(seq, related.slice(0, MOST_RELATED), near), this.#seen.next), 0);
   }
 
   #show(rows: Crossing[], notListed: number): void {
