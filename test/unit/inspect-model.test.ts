@@ -181,15 +181,4 @@ describe("the page's inspection", () => {
     await settle();
     assert.deepEqual([worker.closed, inspection.live.value], [2, false]);
   });
-
-  it("looks at a recording, behind which there is no machine", async (t) => {
-    const { inspection, trace } = open(t);
-    inspection.openFile(trace);
-    assert.deepEqual(inspection.summary.value, trace.summary());
-    assert.deepEqual(await inspection.events({ limit: 3 }), trace.events({ limit: 3 }));
-    assert.deepEqual(await inspection.request(1), trace.request(1));
-    assert.equal(inspection.live.value, false);
-    await assert.rejects(inspection.devices(), /recording/);
-    await assert.rejects(inspection.step({ to: "crossing" }), /recording/);
-  });
 });

@@ -1,5 +1,5 @@
 import { batch, computed, effect, type ReadonlySignal, signal, untracked } from "@preact/signals";
-import type { DeviceView, QueueView, TraceApi, TraceFormat, TraceUpdate } from "../../inspect/api.ts";
+import type { DeviceView, QueueView, TraceFormat, TraceUpdate } from "../../inspect/api.ts";
 import type {
   Account,
   Breakpoint,
@@ -24,7 +24,7 @@ const LOOK_EVERY = 200;
 export type InspectedSession = Pick<Session, "inspect" | "state">;
 
 /**
- * What the inspector's views look at: the machine, as long as it is open, or a recording. Its signals change as updates come; its
+ * What the inspector's views look at: the machine, as long as it is open. Its signals change as updates come; its
  * methods are InspectorApi's, as promises that reject with a sentence when there is nobody to ask.
  */
 export class Inspection implements StepSource {
@@ -44,7 +44,7 @@ export class Inspection implements StepSource {
   readonly selected = signal<Selected>({});
   /** Set by whoever shows devices and rings: they are looked at only then, about five times a second while the machine runs. */
   readonly visible = signal(false);
-  /** A machine is looked at, not a recording. */
+  /** There is a machine to ask. */
   readonly live: ReadonlySignal<boolean>;
   readonly #live = signal(false);
   readonly #look = new Latest(() => this.#lookAtMachine(), {
@@ -53,7 +53,6 @@ export class Inspection implements StepSource {
   });
 
   #session: InspectedSession | undefined;
-  #file: TraceApi | undefined;
   #link: (SessionInspection & { calls: Calls }) | undefined;
   #linking = false;
   /** What a machine of another worker has to be told again. */
@@ -76,22 +75,11 @@ export class Inspection implements StepSource {
     ];
   }
 
-  /** Looks at a recording instead. */
-  openFile(trace: TraceApi): void {
-    this.close();
-    this.#file = trace;
-    batch(() => {
-      this.summary.value = trace.summary();
-      this.statistics.value = trace.statistics();
-    });
-  }
-
   /** Ends it: nothing is recorded any more, and a machine that stands still goes on. */
   close(): void {
     for (const end of this.#ends) end();
     this.#ends = [];
     this.#session = undefined;
-    this.#file = undefined;
     const link = this.#link;
     this.#unlink("The inspection was closed.");
     link?.close();
@@ -112,23 +100,24 @@ export class Inspection implements StepSource {
   // ---- the trace ----
 
   events(query: EventQuery): Promise<TraceEvent[]> {
-    return this.#trace((trace) => trace.events(query));
+    const told = this.#toldNewest(query);
+    return told ? Promise.resolve(told) : this.#machine((api) => api.events(query));
   }
 
   related(seq: number): Promise<TraceEvent[]> {
-    return this.#trace((trace) => trace.related(seq));
+    return this.#machine((api) => api.related(seq));
   }
 
   request(id: number): Promise<RequestRecord | undefined> {
-    return this.#trace((trace) => trace.request(id));
+    return this.#machine((api) => api.request(id));
   }
 
   timeline(fromTime: number, toTime: number, buckets: number): Promise<Timeline> {
-    return this.#trace((trace) => trace.timeline(fromTime, toTime, buckets));
+    return this.#machine((api) => api.timeline(fromTime, toTime, buckets));
   }
 
   file(format: TraceFormat): Promise<Blob> {
-    return this.#trace((trace) => trace.file(format));
+    return this.#machine((api) => api.file(format));
   }
 
   // ---- the machine ----
@@ -267,14 +256,15 @@ export class Inspection implements StepSource {
     });
   }
 
-  #trace<T>(ask: (trace: TraceApi | SessionInspection["api"]) => T | Promise<T>): Promise<T> {
-    const file = this.#file;
-    // What it throws is a rejection, too.
-    return file ? Promise.resolve().then(() => ask(file)) : this.#machine(async (api) => ask(api));
+  /** The newest events without a filter, when the last update had them: nobody needs to ask ten times a second. */
+  #toldNewest({ newest, to, limit, ...filter }: EventQuery): TraceEvent[] | undefined {
+    const told = this.newest.peek();
+    if (!newest || to === undefined || to !== this.summary.peek()?.next) return undefined;
+    if (limit > told.length || Object.values(filter).some((value) => value !== undefined)) return undefined;
+    return told.slice(told.length - limit);
   }
 
   async #machine<T>(ask: (api: SessionInspection["api"]) => Promise<T>): Promise<T> {
-    if (this.#file) throw new Error("This is a recording: there is no machine behind it.");
     if (!this.#link) throw new Error("There is no machine.");
     return this.#link.calls.answer(ask(this.#link.api));
   }

@@ -1,6 +1,6 @@
-import type { FeatureView } from "../../../inspect/api.ts";
 import type { Inspection } from "../model.ts";
-import { chainOfEvent, chainOfView, type ChainPlace } from "../chain-shown.ts";
+import { chainPlaces } from "../chain-places.ts";
+import { chainOfEvent, chainOfView } from "../chain-shown.ts";
 import { chainWith, layoutOf } from "../rings/layout.ts";
 import type { SplitModel } from "../split-model.ts";
 import { ChainPanel } from "./chain-panel.tsx";
@@ -18,17 +18,7 @@ export function SplitGuest({ model, live }: { model: SplitModel; live: Inspectio
   const view = rings?.device === device && rings?.index === queue ? rings : undefined;
   const layout = view && layoutOf(view);
   const choose = (head: number | undefined) => model.chooseChain(head);
-  const placeOf = (name: string, index: number): ChainPlace => {
-    const known = devices.find((other) => other.name === name);
-    const features = live?.deviceViews.value.find((other) => other.name === name)?.features;
-    return {
-      device: name,
-      kind: known?.kind ?? "",
-      queue: index,
-      queueName: known?.queues[index] ?? "",
-      negotiated: negotiated(features),
-    };
-  };
+  const placeOf = chainPlaces(model.source, live);
   const detail = model.look.detail.value;
   const chain =
     (detail && chainOfEvent(detail, placeOf)) ??
@@ -69,15 +59,6 @@ function Without({ live, device, queue }: WithoutProps) {
   const enabled = views?.find(({ name }) => name === device)?.queues[queue]?.enabled;
   if (enabled || views?.length === 0) return <div class="rings-pending" />;
   return <p class="rings-none">{why(live, device, queue)}</p>;
-}
-
-/** Bit 32 says that it is not a legacy driver; where nothing is known, as in a recording, it is not taken for one. */
-function negotiated(features: readonly FeatureView[] | undefined): bigint {
-  if (!features) return 1n << 32n;
-  return features.reduce(
-    (bits, feature) => (feature.negotiated ? bits | (1n << BigInt(feature.bit)) : bits),
-    0n,
-  );
 }
 
 function why(live: Inspection | undefined, device: string | undefined, queue: number): string {

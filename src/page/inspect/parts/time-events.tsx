@@ -1,9 +1,10 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import type { EventKind, TraceEvent, TraceSummary } from "../../../inspect/types.ts";
+import { describeEvent } from "../../../inspect/decode/describe.ts";
+import type { EventKind, TracedDevice, TraceEvent, TraceSummary } from "../../../inspect/types.ts";
 import { formatCount } from "../../format.ts";
 import { EVENT_KINDS } from "../breakpoint-form.ts";
 import { formatMoment } from "../duration.ts";
-import { eventLine, kindName } from "../event-words.ts";
+import { shortName, shortWords } from "../crossing-words.ts";
 import { rowsInSight, scrollTo } from "../rows.ts";
 import type { TimeModel } from "../time-model.ts";
 
@@ -16,11 +17,7 @@ export function TimeEvents({ model, summary }: { model: TimeModel; summary: Trac
   return (
     <section class="time-events" aria-label="Events">
       <Filters model={model} summary={summary} />
-      <List
-        model={model}
-        rows={rows}
-        kinds={new Map(summary.devices.map(({ name, kind }) => [name, kind]))}
-      />
+      <List model={model} rows={rows} devices={summary.devices} />
       <p class="time-count">{counted(rows, summary)}</p>
     </section>
   );
@@ -69,10 +66,10 @@ function Filters({ model, summary }: { model: TimeModel; summary: TraceSummary }
 interface ListProps {
   model: TimeModel;
   rows: readonly TraceEvent[];
-  kinds: ReadonlyMap<string, string>;
+  devices: readonly TracedDevice[];
 }
 
-function List({ model, rows, kinds }: ListProps) {
+function List({ model, rows, devices }: ListProps) {
   const list = useRef<HTMLDivElement>(null);
   const [sight, setSight] = useState({ top: 0, height: 400 });
   /** Which row is on top, so that it stays there when others come before it. */
@@ -143,15 +140,15 @@ function List({ model, rows, kinds }: ListProps) {
             class="time-row"
             role="option"
             aria-selected={event.seq === selected}
-            data-kind={kinds.get(event.device)}
+            data-kind={devices.find(({ name }) => name === event.device)?.kind}
             style={{ top: `${(first + at) * ROW}px` }}
-            title={`${kindName(event)}, ${eventLine(event)}`}
+            title={describeEvent(event, devices)}
             onClick={() => model.select(event.seq)}
           >
             <span class="time-row-time">{formatMoment(event.time)}</span>
             <span class="time-row-device">{event.device}</span>
-            <span class="time-row-kind">{kindName(event)}</span>
-            <span class="time-row-line">{eventLine(event)}</span>
+            <span class="time-row-kind">{shortName(event)}</span>
+            <span class="time-row-line">{shortWords(event, devices)}</span>
           </div>
         ))}
       </div>

@@ -21,8 +21,13 @@ export const VIEWS: readonly InspectorView[] = [
   {
     id: "time",
     label: "Time",
-    draw: ({ source, recordings, breakpoints }) => (
-      <TimeView source={source.value} breakpoints={recordings.recording.value ? undefined : breakpoints} />
+    draw: ({ source, recordings, inspection, breakpoints }) => (
+      <TimeView
+        source={source.value}
+        {...(recordings.recording.value
+          ? { live: undefined, breakpoints: undefined }
+          : { live: inspection, breakpoints })}
+      />
     ),
   },
   {
