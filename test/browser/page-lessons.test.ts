@@ -26,6 +26,18 @@ async function atPrompt(watched: WatchedPage): Promise<void> {
   await watched.shows(/(^|\n)root@\S+:\S*#\s*(\[ *\d+\.\d+\] .*\s*)*$/);
 }
 
+/** As without a link: the inspector, its view of lessons, the lesson, its machine. */
+async function chooseByHand(watched: WatchedPage, title: string): Promise<void> {
+  const { page } = watched;
+  await page.getByRole("button", { name: "Inspect", exact: true }).click();
+  await page.getByRole("tab", { name: "Lessons" }).click();
+  await page.locator(".lesson-entry").filter({ hasText: title }).click();
+  await walkOf(page).getByRole("button", { name: "Start the lesson's machine" }).click();
+  await walkOf(page).getByText("This step is for another machine").waitFor({ state: "detached" });
+  await watched.reaches("running");
+  await atPrompt(watched);
+}
+
 const walkOf = (page: Page) => page.locator(".lesson-walk");
 
 /** The step that is on show, from 1. */
@@ -44,7 +56,7 @@ async function seen(page: Page): Promise<void> {
         return waits.length > 0 && waits.every((wait) => wait.matches(".met, .before"));
       },
       undefined,
-      { timeout: 60_000 },
+      { timeout: 120_000 },
     );
   } catch (error) {
     const screen = await page.evaluate(() => window.ringside.screen());
@@ -79,177 +91,184 @@ async function ends(page: Page): Promise<void> {
   await walkOf(page).getByRole("button", { name: "To the lessons" }).click();
 }
 
-describe("lessons on one machine", { timeout: 3 * bootTimeout }, () => {
-  let watched: WatchedPage;
-  let page: Page;
-  before(async () => {
-    watched = await openLesson(await site.visitor(), "?lesson=driver");
-    page = watched.page;
-  });
-  after(() => watched.close());
+// Two at a time: most of it is waiting for machines that boot.
+describe("lessons", { concurrency: 2 }, () => {
+  describe("on one machine", { timeout: 3 * bootTimeout, concurrency: 1 }, () => {
+    let watched: WatchedPage;
+    let page: Page;
+    before(async () => {
+      watched = await openLesson(await site.visitor(), "?lesson=driver");
+      page = watched.page;
+    });
+    after(() => watched.close());
 
-  it("a link to a lesson brings its machine, and leaves the address to that", async () => {
-    assert.equal(await step(page), 1);
-    const address = new URL(page.url());
-    assert.equal(address.search, "");
-    assert.match(address.hash, /device=rng,transport=pci/);
-  });
+    it("a link to a lesson brings its machine, and leaves the address to that", async () => {
+      assert.equal(await step(page), 1);
+      const address = new URL(page.url());
+      assert.equal(address.search, "");
+      assert.match(address.hash, /device=rng,transport=pci/);
+    });
 
-  it("a link to a step can be had", async () => {
-    await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
-    await walkOf(page).getByRole("button", { name: "Copy link to this step" }).click();
-    await walkOf(page).getByRole("button", { name: "Copied" }).waitFor();
-    const link = await page.evaluate(() => navigator.clipboard.readText());
-    assert.equal(link, `${site.origin}/?lesson=driver&step=1`);
-  });
+    it("a link to a step can be had", async () => {
+      await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+      await walkOf(page).getByRole("button", { name: "Copy link to this step" }).click();
+      await walkOf(page).getByRole("button", { name: "Copied" }).waitFor();
+      const link = await page.evaluate(() => navigator.clipboard.readText());
+      assert.equal(link, `${site.origin}/?lesson=driver&step=1`);
+    });
 
-  it("a driver meets its device", async () => {
-    await next(page, 2);
-    await run(watched);
-    await seen(page);
-    await next(page, 3);
-    await run(watched);
-    await seen(page);
-    await next(page, 4);
-    await next(page, 5);
-    await run(watched);
-    await seen(page);
-    await ends(page);
-  });
-
-  it("a key is pressed", async () => {
-    await page.getByRole("button", { name: /^A key is pressed/ }).click();
-    await next(page, 2);
-    await press(page, "q");
-    await seen(page);
-    await next(page, 3);
-    await press(page, "w");
-    await seen(page);
-    await next(page, 4);
-    await press(page, "e");
-    await seen(page);
-    await next(page, 5);
-    await press(page, "Control+u");
-    await run(watched);
-    await seen(page);
-    await ends(page);
-  });
-
-  it("cat of a file", async () => {
-    await page.getByRole("button", { name: /^cat of a file/ }).click();
-    await run(watched);
-    await seen(page);
-    await next(page, 2);
-    await run(watched);
-    await seen(page);
-    await next(page, 3);
-    await run(watched);
-    await seen(page);
-    await next(page, 4);
-    await next(page, 5);
-    for (const index of [0, 1, 2]) await run(watched, index);
-    await seen(page);
-    await next(page, 6);
-    await run(watched);
-    await seen(page);
-    await ends(page);
-  });
-});
-
-describe("a ping from one tab to another", { timeout: 3 * bootTimeout }, () => {
-  it("is seen on both sides", async () => {
-    const visitor = await site.visitor();
-    const one = await openLesson(visitor, "?lesson=ping");
-    await next(one.page, 2);
-    const opened = visitor.waitForEvent("page");
-    await walkOf(one.page).getByRole("link", { name: "Open in another tab" }).click();
-    const other = await opened;
-    await other.waitForFunction(
-      () => "ringside" in window && window.ringside.state.name === "running",
-      undefined,
-      {
-        timeout: bootTimeout,
-      },
-    );
-    assert.equal(await step(other), 5);
-    await seen(one.page);
-    await next(one.page, 3);
-    await run(one);
-    await seen(one.page);
-    await next(one.page, 4);
-    await run(one);
-    await seen(one.page);
-    await seen(other);
-    await next(one.page, 5);
-    // What the first tab sees of one more ping is the same the other way round.
-    await atPrompt(one);
-    await one.page.evaluate(() => window.ringside.type("ping -c 3 10.77.209.18\r"));
-    await seen(one.page);
-    assert.match(await walkOf(other).innerText(), /That was the last step; some were left out/);
-    await ends(one.page);
-    await other.close();
-    await one.close();
-  });
-});
-
-describe("two rings", { timeout: 4 * bootTimeout }, () => {
-  it("and what suppression saves", async () => {
-    const watched = await openLesson(await site.visitor(), "?lesson=rings");
-    const { page } = watched;
-    const pings = async () => {
+    it("a driver meets its device", async () => {
+      await next(page, 2);
       await run(watched);
       await seen(page);
-    };
-    const machine = async () => {
-      const before = await page.evaluate(() => window.ringside.link);
-      await walkOf(page).getByRole("button", { name: "Start this machine" }).click();
-      await page.waitForFunction((link) => window.ringside.link !== link, before);
-      await watched.reaches("running");
+      await next(page, 3);
+      await run(watched);
       await seen(page);
-    };
-    await next(page, 2);
-    await pings();
-    await next(page, 3);
-    await machine();
-    await next(page, 4);
-    await pings();
-    await next(page, 5);
-    await machine();
-    await next(page, 6);
-    await pings();
-    await ends(page);
-    await watched.close();
+      await next(page, 4);
+      await next(page, 5);
+      await run(watched);
+      await seen(page);
+      await ends(page);
+    });
+
+    it("a key is pressed", async () => {
+      await page.getByRole("button", { name: /^A key is pressed/ }).click();
+      await next(page, 2);
+      await press(page, "q");
+      await seen(page);
+      await next(page, 3);
+      await press(page, "w");
+      await seen(page);
+      await next(page, 4);
+      await press(page, "e");
+      await seen(page);
+      await next(page, 5);
+      await press(page, "Control+u");
+      await run(watched);
+      await seen(page);
+      await ends(page);
+    });
+
+    it("cat of a file", async () => {
+      await page.getByRole("button", { name: /^cat of a file/ }).click();
+      await run(watched);
+      await seen(page);
+      await next(page, 2);
+      await run(watched);
+      await seen(page);
+      await next(page, 3);
+      await run(watched);
+      await seen(page);
+      await next(page, 4);
+      await next(page, 5);
+      for (const index of [0, 1, 2]) await run(watched, index);
+      await seen(page);
+      await next(page, 6);
+      await run(watched);
+      await seen(page);
+      await ends(page);
+    });
   });
-});
 
-describe("a driver that breaks the rules", { timeout: 3 * bootTimeout }, () => {
-  it("hears which", async () => {
-    const watched = await openLesson(await site.visitor(), "?lesson=rules");
-    const { page } = watched;
-    await run(watched);
-    await seen(page);
-    await next(page, 2);
-    await run(watched);
-    await seen(page);
-    await next(page, 3);
-    await run(watched, 0);
-    await run(watched, 1);
-    await seen(page);
-    await next(page, 4);
-    await run(watched);
-    await seen(page);
+  describe("a ping from one tab to another", { timeout: 3 * bootTimeout }, () => {
+    it("is seen on both sides", async () => {
+      const visitor = await site.visitor();
+      const one = await openLesson(visitor, "?lesson=ping");
+      await next(one.page, 2);
+      const opened = visitor.waitForEvent("page");
+      await walkOf(one.page).getByRole("link", { name: "Open in another tab" }).click();
+      const other = await opened;
+      await other.waitForFunction(
+        () => "ringside" in window && window.ringside.state.name === "running",
+        undefined,
+        {
+          timeout: bootTimeout,
+        },
+      );
+      assert.equal(await step(other), 5);
+      await seen(one.page);
+      await next(one.page, 3);
+      await run(one);
+      await seen(one.page);
+      await next(one.page, 4);
+      await run(one);
+      await seen(one.page);
+      await seen(other);
+      await next(one.page, 5);
+      // What the first tab sees of one more ping is the same the other way round.
+      await atPrompt(one);
+      await one.page.evaluate(() => window.ringside.type("ping -c 3 10.77.209.18\r"));
+      await seen(one.page);
+      assert.match(await walkOf(other).innerText(), /That was the last step; some were left out/);
+      await ends(one.page);
+      await other.close();
+      await one.close();
+    });
+  });
 
-    // A reload goes on at the step, with the steps before it done.
-    page.once("dialog", (dialog) => void dialog.accept());
-    await page.reload();
-    await walkOf(page).waitFor();
-    assert.equal(await step(page), 4);
-    assert.equal(await page.locator(".lesson-dot.done").count(), 4);
-    await watched.reaches("running");
-    await next(page, 5);
-    await run(watched);
-    await seen(page);
-    await ends(page);
-    await watched.close();
+  describe("two rings", { timeout: 4 * bootTimeout }, () => {
+    it("and what suppression saves", async () => {
+      const watched = await openLesson(await site.visitor(), "?lesson=rings");
+      const { page } = watched;
+      const pings = async () => {
+        await run(watched);
+        await seen(page);
+      };
+      const machine = async () => {
+        const before = await page.evaluate(() => window.ringside.link);
+        await walkOf(page).getByRole("button", { name: "Start this machine" }).click();
+        await page.waitForFunction((link) => window.ringside.link !== link, before);
+        await watched.reaches("running");
+        await seen(page);
+      };
+      await next(page, 2);
+      await pings();
+      await next(page, 3);
+      await machine();
+      await next(page, 4);
+      await pings();
+      await next(page, 5);
+      await machine();
+      await next(page, 6);
+      await pings();
+      await ends(page);
+      await watched.close();
+    });
+  });
+
+  describe("a driver that breaks the rules", { timeout: 3 * bootTimeout }, () => {
+    it("hears which", async () => {
+      const watched = await WatchedPage.in(await site.visitor(), site.origin);
+      const { page } = watched;
+      await page.goto(`${site.origin}/?lesson=nothing`);
+      await page.getByText('There is no lesson "nothing" here.').waitFor();
+      await watched.reaches("running");
+      await chooseByHand(watched, "A driver that breaks the rules");
+      await run(watched);
+      await seen(page);
+      await next(page, 2);
+      await run(watched);
+      await seen(page);
+      await next(page, 3);
+      await run(watched, 0);
+      await run(watched, 1);
+      await seen(page);
+      await next(page, 4);
+      await run(watched);
+      await seen(page);
+
+      // A reload goes on at the step, with the steps before it done.
+      page.once("dialog", (dialog) => void dialog.accept());
+      await page.reload();
+      await walkOf(page).waitFor();
+      assert.equal(await step(page), 4);
+      assert.equal(await page.locator(".lesson-dot.done").count(), 4);
+      await watched.reaches("running");
+      await next(page, 5);
+      await run(watched);
+      await seen(page);
+      await ends(page);
+      await watched.close();
+    });
   });
 });
