@@ -3,20 +3,19 @@ import type { TraceSummary } from "../../../inspect/types.ts";
 import { formatBytes } from "../../format.ts";
 import { kindToken } from "../chart-colours.ts";
 import { RateHistory } from "../rates.ts";
-import type { StepSource, TraceSource } from "../source.ts";
-import { NumbersAccount } from "./numbers-account.tsx";
+import type { TraceSource } from "../source.ts";
 import { NumbersCharts } from "./numbers-charts.tsx";
 import { NumbersLatency } from "./numbers-latency.tsx";
 import { NumbersTable } from "./numbers-table.tsx";
 
 export interface NumbersViewProps {
   source: TraceSource;
-  /** Runs commands; none: the trace is a file. */
-  machine: Pick<StepSource, "account"> | undefined;
+  /** The trace grows; that of a file does not, and has no rates. */
+  live: boolean;
 }
 
 /** What was counted: per device and queue, over time, and how long requests took. */
-export function NumbersView({ source, machine }: NumbersViewProps) {
+export function NumbersView({ source, live }: NumbersViewProps) {
   const summary = source.summary.value;
   const statistics = source.statistics.value;
   const history = useMemo(() => new RateHistory(), [source]);
@@ -44,7 +43,7 @@ export function NumbersView({ source, machine }: NumbersViewProps) {
         selected={chosen}
         onSelect={(name) => (source.selected.value = { ...source.selected.peek(), ...name })}
       />
-      {machine && <NumbersCharts columns={columns} chosen={chosen} token={token} />}
+      {live && <NumbersCharts columns={columns} chosen={chosen} token={token} />}
       {chosen ? (
         <NumbersLatency
           name={`${chosen.device}, ${chosen.counted.name}`}
@@ -54,7 +53,6 @@ export function NumbersView({ source, machine }: NumbersViewProps) {
       ) : (
         <p class="time-hint">Select a queue to see its bytes, its depth and how long its requests took.</p>
       )}
-      {machine && <NumbersAccount machine={machine} devices={summary.devices} />}
       <Recorder summary={summary} />
     </div>
   );

@@ -33,8 +33,8 @@ export const VIEWS: readonly InspectorView[] = [
   {
     id: "numbers",
     label: "Numbers",
-    draw: ({ source, recordings, inspection }) => (
-      <NumbersView source={source.value} machine={recordings.recording.value ? undefined : inspection} />
+    draw: ({ source, recordings }) => (
+      <NumbersView source={source.value} live={!recordings.recording.value} />
     ),
   },
   {
