@@ -507,11 +507,16 @@ function fits(event: TraceEvent, bytes: number): boolean {
 
 function withShortTexts(event: TraceEvent): TraceEvent {
   const entries = Object.entries(event).map(([key, value]: [string, unknown]) => {
-    if (typeof value === "string") return [key, value.slice(0, MAXIMUM_TEXT)];
+    if (typeof value === "string") return [key, shortened(value)];
     if (value instanceof Uint8Array) return [key, value.slice(0, MAXIMUM_TEXT)];
     return [key, Array.isArray(value) ? value.slice(0, MAXIMUM_BUFFERS) : value];
   });
   return Object.fromEntries(entries) as TraceEvent;
+}
+
+/** A copy: a part that an engine has cut off by itself keeps all of the text in memory. */
+function shortened(text: string): string {
+  return text.length <= MAXIMUM_TEXT ? text : Array.from(text.slice(0, MAXIMUM_TEXT)).join("");
 }
 
 function objectBytes(event: TraceEvent): number {

@@ -32,7 +32,10 @@ function open(t: TestContext) {
       asked.push(`queue ${device} ${queue}`);
       return Promise.resolve({ device, index: queue });
     },
-    events: (query: Parameters<Api["events"]>[0]) => Promise.resolve(trace.events(query)),
+    events: (query: Parameters<Api["events"]>[0]) => {
+      asked.push(`events ${query.limit}`);
+      return Promise.resolve(trace.events(query));
+    },
     setBreakpoints: (list: readonly unknown[]) =>
       Promise.resolve(void asked.push(`breakpoints ${list.length}`)),
     slowMotion: (milliseconds: number) => Promise.resolve(void asked.push(`slow ${milliseconds}`)),
@@ -56,7 +59,7 @@ function open(t: TestContext) {
       summary: { ...trace.summary(), start },
       statistics: trace.statistics(),
       count: 7,
-      newest: trace.events({ limit: 2 }),
+      newest: trace.events({ newest: true, limit: 2 }),
     });
   return { inspection, session, state, worker, asked, tell, trace };
 }
@@ -119,6 +122,31 @@ describe("the page's inspection", () => {
     worker.listener!.onStop(undefined);
     for (let i = 0; i < 4; i++) await answer();
     assert.ok(looks() > frozen + 2, `${looks()} looks`);
+    inspection.close();
+  });
+
+  it("does not ask for the newest events that the last update had, and asks for all others", async (t) => {
+    const { inspection, session, asked, tell, trace } = open(t);
+    inspection.open(session);
+    await settle();
+    tell();
+    const { next } = trace.summary();
+    const told = inspection.newest.value;
+    const newest = { newest: true, to: next };
+    assert.deepEqual(await inspection.events({ ...newest, limit: 1 }), told.slice(-1));
+    assert.deepEqual(await inspection.events({ ...newest, limit: 2 }), told);
+    assert.deepEqual(asked, ["inspect"]);
+    for (const query of [
+      { ...newest, limit: 3 },
+      { ...newest, limit: 2, device: "blk root" },
+      { ...newest, limit: 2, from: next - 1 },
+      { newest: true, to: next - 1, limit: 2 },
+      { newest: true, limit: 2 },
+      { to: next, limit: 2 },
+    ]) {
+      assert.deepEqual(await inspection.events(query), trace.events(query));
+    }
+    assert.equal(asked.length, 7);
     inspection.close();
   });
 

@@ -260,7 +260,7 @@ export class Inspection implements StepSource {
   #toldNewest({ newest, to, limit, ...filter }: EventQuery): TraceEvent[] | undefined {
     const told = this.newest.peek();
     if (!newest || to === undefined || to !== this.summary.peek()?.next) return undefined;
-    if (limit > told.length || Object.values(filter).some((value) => value !== undefined)) return undefined;
+    if (limit > told.length || Object.keys(filter).length > 0) return undefined;
     return told.slice(told.length - limit);
   }
 
