@@ -1,8 +1,10 @@
 import type { TraceUpdate } from "./api.ts";
 import type { Trace } from "./trace.ts";
 
-/** Milliseconds between two updates. */
+/** Milliseconds between two updates; and after one with so many events that nobody reads along any more. */
 const INTERVAL = 100;
+const BUSY_INTERVAL = 250;
+const BUSY_EVENTS = 1000;
 /** Events that an update has. */
 const NEWEST = 100;
 
@@ -12,7 +14,7 @@ interface Listener {
 }
 
 /**
- * Tells of what a trace gets: at most ten times a second, only after something happened, and not before the last time has been
+ * Tells of what a trace gets: at most ten times a second (four, while much happens), only after something happened, and not before the last time has been
  * heard. A listener that is slow is told less often, not more later.
  */
 export class Updates {
@@ -21,6 +23,7 @@ export class Updates {
   /** The first event that nobody was told of. */
   #next = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #interval = INTERVAL;
   #telling = false;
   #waiting = false;
   #closed = false;
@@ -40,7 +43,7 @@ export class Updates {
   /** Something happened. Called for each event: nothing but a look at a field, mostly. */
   happened(): void {
     if (this.#timer !== undefined || this.#closed) return;
-    this.#timer = setTimeout(() => this.#due(), INTERVAL);
+    this.#timer = setTimeout(() => this.#due(), this.#interval);
   }
 
   /** Tells at once, for what a person waits to see. */
@@ -68,6 +71,7 @@ export class Updates {
       const count = summary.next - this.#next;
       const newest = this.#trace.events({ from: this.#next, newest: true, limit: NEWEST });
       this.#next = summary.next;
+      this.#interval = count > BUSY_EVENTS ? BUSY_INTERVAL : INTERVAL;
       await this.#listener.onUpdate({ summary, statistics: this.#trace.statistics(), count, newest });
     } catch {
       // Who does not want to hear is told again when there is more.

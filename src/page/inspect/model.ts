@@ -17,8 +17,9 @@ import { Calls } from "./calls.ts";
 import { Latest } from "./latest.ts";
 import type { Selected, StepSource } from "./source.ts";
 
-/** Milliseconds between two looks at the devices while the machine runs. */
-const LOOK_EVERY = 200;
+/** Milliseconds between two looks at the devices while the machine runs: at least, and while nothing crosses the line. */
+const LOOK_REST = 200;
+const LOOK_IDLE = 1000;
 
 /** What the model needs of the page's session. */
 export type InspectedSession = Pick<Session, "inspect" | "state">;
@@ -42,13 +43,13 @@ export class Inspection implements StepSource {
   readonly queueView = signal<QueueView | undefined>(undefined);
   /** Set by the views. */
   readonly selected = signal<Selected>({});
-  /** Set by whoever shows devices and rings: they are looked at only then, about five times a second while the machine runs. */
+  /** Set by whoever shows devices and rings: they are looked at only then, at most five times a second. */
   readonly visible = signal(false);
   /** There is a machine to ask. */
   readonly live: ReadonlySignal<boolean>;
   readonly #live = signal(false);
   readonly #look = new Latest(() => this.#lookAtMachine(), {
-    rest: LOOK_EVERY,
+    rest: LOOK_REST,
     onError: () => this.#forgetViews(),
   });
 
@@ -209,6 +210,7 @@ export class Inspection implements StepSource {
       this.count.value = count;
       this.newest.value = newest;
     });
+    this.#look.ask();
   }
 
   #onStop(stop: StopReason | undefined): void {
@@ -216,14 +218,14 @@ export class Inspection implements StepSource {
     this.#look.ask();
   }
 
-  /** While somebody sees it and the machine runs; when it stops, and when another queue is selected, once. */
+  /** While somebody sees it and the machine runs, besides after each update; when it stops, or another queue is selected, once. */
   #lookRegularly(): () => void {
     let timer: ReturnType<typeof setInterval> | undefined;
     const end = effect(() => {
       clearInterval(timer);
       if (!this.#live.value || !this.visible.value) return;
       this.#look.ask();
-      if (this.stop.value === undefined) timer = setInterval(() => this.#look.ask(), LOOK_EVERY);
+      if (this.stop.value === undefined) timer = setInterval(() => this.#look.ask(), LOOK_IDLE);
     });
     const place = computed(() => `${this.selected.value.queue} ${this.selected.value.device}`);
     const endSelected = place.subscribe(() => untracked(() => this.#look.ask()));
@@ -256,7 +258,7 @@ export class Inspection implements StepSource {
     });
   }
 
-  /** The newest events without a filter, when the last update had them: nobody needs to ask ten times a second. */
+  /** The newest events without a filter, when the last update had them: nobody needs to ask for them. */
   #toldNewest({ newest, to, limit, ...filter }: EventQuery): TraceEvent[] | undefined {
     const told = this.newest.peek();
     if (!newest || to === undefined || to !== this.summary.peek()?.next) return undefined;
