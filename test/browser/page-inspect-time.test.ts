@@ -290,7 +290,7 @@ describe("time and numbers in the inspector", { timeout: 4 * bootTimeout }, () =
 
     const recording = await save("Save recording");
     await page.evaluate(() => window.ringside.powerOff());
-    await watched.reaches("off");
+    await watched.reaches("halted");
     await inspector.locator(".recording-picker").setInputFiles(await recording.path());
     await inspector.getByText("This is the recording").waitFor();
     await inspector.getByRole("radio", { name: "All" }).check();
