@@ -4,7 +4,7 @@ import type { Trace } from "./trace.ts";
 /** Milliseconds between two updates; and after one with so many events that nobody reads along any more. */
 const INTERVAL = 100;
 const BUSY_INTERVAL = 250;
-const BUSY_EVENTS = 1000;
+const BUSY_EVENTS = 200;
 /** Events that an update has. */
 const NEWEST = 100;
 
