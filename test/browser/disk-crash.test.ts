@@ -7,6 +7,11 @@ import { BLOCK, BLOCKS, OF_BASE, momentOf } from "./disk-workload.ts";
 /** How often the browser is killed at a random moment. More for a longer look: RINGSIDE_KILLS=200. */
 const KILLS = Number(process.env["RINGSIDE_KILLS"] ?? 6);
 
+/*
+ * After some kills, one in fifty with Chromium 156, the next browser makes the origin's folder of LevelDB anew, "since it was
+ * missing", before any page asks for it: all databases are gone, our catalog too, which nothing of ours ever deletes. That loss is
+ * counted and the disk begun anew; a disk that is lost among others that are there is a defect of ours.
+ */
 describe("IndexedDB disk when the browser is killed", () => {
   const profile = temporaryProfile();
   let server: DiskServer;
@@ -53,9 +58,14 @@ describe("IndexedDB disk when the browser is killed", () => {
   async function killed(over: boolean, tell: (text: string) => void): Promise<void> {
     let moment = 0;
     let newer = 0;
+    let thrownAway = 0;
     for (let round = 0; round <= KILLS; round++) {
       browser = await KillableBrowser.start(profile.folder);
       const page = await browser.open(server.origin);
+      if (round > 0 && (await page.evaluate(() => tools.storedDatabases())).length === 0) {
+        thrownAway++;
+        moment = 0;
+      }
       const numbers = await page.evaluate(
         async ([size, small, over]) => {
           // In every other round much is saved without a flush.
@@ -90,6 +100,8 @@ describe("IndexedDB disk when the browser is killed", () => {
       moment = flushed.step;
     }
     tell(`${moment} steps survived; ${newer} times the disk was newer than the last flush heard of`);
+    if (thrownAway > 0) tell(`${thrownAway} times Chromium threw away all that the origin had stored`);
+    assert.ok(thrownAway <= Math.max(1, KILLS / 10), `${thrownAway} times all databases were gone`);
     assert.ok(moment > KILLS, "the workload did next to nothing");
   }
 });
