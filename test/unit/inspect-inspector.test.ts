@@ -56,10 +56,18 @@ describe("an inspector", () => {
     t.mock.timers.tick(1000);
     await hear();
     assert.equal(heard.updates.length, 2);
+    // After so much it comes later, and then as before.
+    blk.device.kick(0);
+    t.mock.timers.tick(249);
+    await hear();
+    assert.equal(heard.updates.length, 2);
+    t.mock.timers.tick(1);
+    await hear();
+    assert.deepEqual([heard.updates[2]!.count, heard.updates[2]!.newest.length], [1, 1]);
     blk.device.kick(0);
     t.mock.timers.tick(100);
     await hear();
-    assert.deepEqual([heard.updates[2]!.count, heard.updates[2]!.newest.length], [1, 1]);
+    assert.equal(heard.updates.length, 4);
   });
 
   it("waits for a listener that is slow, and then tells of everything at once", async (t) => {
