@@ -66,6 +66,8 @@ void describe("a disk attached while the guest runs", () => {
       await attach(guest, disk);
       await sh(`mount -t ext4 -o ro /dev/${device("data")} /mnt/data`);
       assert.equal(await sh("sha256sum </mnt/data/noise"), await sh("cat /root/sum"));
+      await sh("umount /mnt/data");
+      await detach(guest, "data");
       assertClean(guest);
     });
 
