@@ -3,7 +3,6 @@ import fc from "fast-check";
 import { deleteIdbDisk, openIdbDisk } from "../../src/backends/disk/idb.ts";
 import type { ChunkedDisk } from "../../src/backends/disk/chunked.ts";
 import type { DiskErrorKind } from "../../src/backends/disk/errors.ts";
-import { patiently } from "../../src/backends/disk/patiently.ts";
 import { DiskService } from "../../src/worker/disk/service.ts";
 import { TestBase } from "../unit/disk-base.ts";
 import { checkAgainstArray, pattern, read, requireSame, steps, write } from "../unit/disk-model.ts";
@@ -61,18 +60,11 @@ function workBase(): TestBase {
   return base;
 }
 
-/** What the origin has in IndexedDB, whatever our catalog says. */
-async function storedDatabases(): Promise<string[]> {
-  const list = await patiently(() => indexedDB.databases());
-  return list.map(({ name }) => name ?? "");
-}
-
 const diskTools = {
   testBase: (size: number, seed?: number) => new TestBase(size, seed),
   workBase,
   fc,
   openIdbDisk,
-  storedDatabases,
   listDisks: () => new DiskService(() => Promise.reject(new Error("no bases here"))).list(),
   deleteIdbDisk,
   checkAgainstArray,

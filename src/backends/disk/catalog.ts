@@ -17,6 +17,7 @@ import { announceDisks } from "./channel.ts";
 import { freeName } from "./disk-name.ts";
 import { DiskError } from "./errors.ts";
 import { explain } from "./idb-database.ts";
+import { settleStorage } from "./idb-settle.ts";
 import { deleteDatabase } from "./idb-delete.ts";
 import { patiently } from "./patiently.ts";
 import { exclusively, heldLocks, tryLock } from "./web-lock.ts";
@@ -263,6 +264,7 @@ async function transact<T>(
 ): Promise<T> {
   let database: IDBDatabase | undefined;
   try {
+    await settleStorage();
     database = await patiently(() => {
       const request = indexedDB.open(CATALOG, 1);
       request.onupgradeneeded = () => request.result.createObjectStore(STORE);

@@ -2,6 +2,7 @@ import { type UseStore, get, getMany, keys, promisifyRequest, set } from "idb-ke
 import type { NamedValue } from "../../virtio/view/types.ts";
 import type { HoleStore } from "./chunk-store.ts";
 import { DiskError, asError } from "./errors.ts";
+import { settleStorage } from "./idb-settle.ts";
 import { patiently } from "./patiently.ts";
 import { type BaseRecord, isBaseRecord } from "./overlay-base.ts";
 
@@ -92,6 +93,7 @@ export class DiskDatabase implements HoleStore {
 
   /** Rejects with a DiskError; see openDatabase and checkRecord. Undefined when there is no such database. */
   static async open(name: string, options: DatabaseOptions): Promise<DiskDatabase | undefined> {
+    await settleStorage();
     const connection = await patiently(() => openDatabase(name, options));
     if (!connection) return undefined;
     const database = new DiskDatabase(connection, options.label);

@@ -1,3 +1,5 @@
+import { settleStorage } from "../idb-settle.ts";
+
 const NAME = "ringside-image-cache";
 /** One store; its keys are `part:` and a digest, `index:` and an address and USAGE. */
 const STORE = "files";
@@ -8,7 +10,8 @@ const USAGE = "usage";
 const OPEN_TIMEOUT = 3_000;
 
 /** The cache's database, made when there is none. Undefined where that is not to be had; never rejects. */
-export function openCacheDatabase(): Promise<IDBDatabase | undefined> {
+export async function openCacheDatabase(): Promise<IDBDatabase | undefined> {
+  await settleStorage();
   return new Promise((resolve) => {
     let request: IDBOpenDBRequest;
     try {
