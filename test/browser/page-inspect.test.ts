@@ -92,6 +92,7 @@ describe("the inspector", { timeout: 4 * bootTimeout }, () => {
     await inspector.getByText("Only blk home").click();
     await watched.exec(disk());
     const chain = rows("chain").filter({ hasText: String(SECTOR) });
+    await chain.first().hover(); // from now on the list stands still
     await chain.first().click();
     await inspector.locator('.line-row[data-related="true"]').nth(2).waitFor();
     for (const kind of ["chain", "used", "interrupt"])
