@@ -11,7 +11,7 @@ describe("the page boots Debian's kernel", { timeout: 5 * bootTimeout }, () => {
   let watched: WatchedPage;
 
   before(async () => {
-    site = await Site.start();
+    site = await Site.start({ optimizing: true });
     const visitor = await site.visitor();
     // Here WebGL is done in software, which the page would rather not use.
     await visitor.addInitScript(`{

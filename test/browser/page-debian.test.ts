@@ -19,7 +19,7 @@ void describe("Debian from a link", { timeout: 5 * bootTimeout }, () => {
 
   before(async () => {
     await ensureImages(["debian"], streamProgress(process.stderr, "images: "));
-    site = await Site.start();
+    site = await Site.start({ optimizing: true });
     const [serve] = site.server.listeners("request") as [Handler];
     site.server.removeAllListeners("request");
     site.server.on("request", (request: IncomingMessage, response: ServerResponse) => {
