@@ -14,8 +14,8 @@ interface Listener {
 }
 
 /**
- * Tells of what a trace gets: at most ten times a second (four, while much happens), only after something happened, and not before the last time has been
- * heard. A listener that is slow is told less often, not more later.
+ * Tells of what a trace gets: at most ten times a second (four, while much happens), only after something happened, and not before
+ * the last time has been heard. A listener that is slow is told less often, not more later.
  */
 export class Updates {
   readonly #listener: Listener;
